@@ -1,0 +1,250 @@
+-- Messaging, sending: from "send this" to the provider's answer, without ever sending twice.
+--
+-- A message row with status queued is the wish to send; a trigger adds its job in the same
+-- transaction. An attempt is written before the provider is called:
+--
+--   (open) -> accepted     the provider has it
+--   (open) -> retryable    it was not sent; the job tries again
+--   (open) -> paused       it was not sent; the number rests until cooldown_until
+--   (open) -> permanent    it was not sent and never will be
+--   (open) -> unknown      it may have been sent; also an attempt that somebody left open
+--
+-- After `unknown` nothing is sent again. A status report, an echo or a person resolves it.
+
+set lock_timeout = '5s';
+
+create table public.send_attempts (
+  message_id uuid not null references public.messages (id) on delete cascade,
+  attempt integer not null,
+  company_id uuid not null references public.companies (id) on delete cascade,
+  started_at timestamptz not null default now(),
+  finished_at timestamptz,
+  outcome text,
+  http_status integer,
+  code text,
+  error text,
+  primary key (message_id, attempt),
+  constraint an_outcome_is_known check (outcome in ('accepted', 'retryable', 'paused', 'permanent', 'unknown')),
+  constraint a_finished_attempt_has_an_outcome check ((outcome is null) = (finished_at is null))
+);
+comment on table public.send_attempts is 'Calls to a provider, written before they are made. open -> accepted | retryable | paused | permanent | unknown.';
+create index send_attempts_by_company on public.send_attempts (company_id);
+
+alter table public.send_attempts enable row level security;
+create policy "members read the attempts" on public.send_attempts for select to authenticated
+  using (company_id in (select private.my_company_ids()));
+grant select on public.send_attempts to authenticated;
+grant select, insert, update, delete on public.send_attempts to service_role;
+
+insert into public.job_types (type, queue, priority, max_attempts) values ('messages.send', 'outbound', 5, 5);
+
+-- definer because a sender may not write jobs.
+create function private.messages_enqueue_send()
+returns trigger language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform public.enqueue_jobs(jsonb_agg(jsonb_build_object(
+    'type', 'messages.send', 'company_id', company_id,
+    'data', jsonb_build_object('message_id', id),
+    'unique_key', 'send:' || id, 'order_key', conversation_id
+  ) order by seq))
+  from added where direction = 'out' and status = 'queued'
+  having count(*) > 0;
+  return null;
+end $$;
+comment on function private.messages_enqueue_send is 'A queued message and its job are one transaction. A conversation sends in the order of birth.';
+create trigger messages_enqueue_send after insert on public.messages
+  referencing new table as added for each statement execute function private.messages_enqueue_send();
+
+
+-- Send --------------------------------------------------------------------------------------
+
+-- definer because an agent may open a conversation but not write contacts; it checks membership itself.
+create function private.open_conversation(p_instance_id uuid, p_to text, p_company_id uuid)
+returns uuid language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_instance public.instances;
+begin
+  if (select auth.uid()) is not null and p_company_id not in (select private.my_company_ids('agent')) then
+    raise exception using errcode = 'PT403', message = 'role_required', detail = 'This needs the role agent.';
+  end if;
+  select * into v_instance from public.instances where id = p_instance_id and company_id = p_company_id;
+  if v_instance.id is null then
+    raise exception using errcode = 'PT404', message = 'instance_not_found',
+      detail = 'There is no such number in this company.';
+  end if;
+  if p_to !~ '^\+[1-9][0-9]{5,17}$' then
+    raise exception using errcode = 'PT422', message = 'invalid_phone',
+      detail = 'to must be a phone number in E.164 form.', hint = 'For example +5511987654321.';
+  end if;
+  perform private.lock_inbox(p_company_id);
+  return private.resolve_conversation(v_instance, 'direct', ltrim(p_to, '+'), private.resolve_contact(
+    p_company_id, jsonb_build_array(jsonb_build_object('kind', 'phone', 'value', p_to)), null
+  ), null);
+end $$;
+comment on function private.open_conversation is
+  'The conversation of a number with a phone, made when there is none. Raises role_required, instance_not_found, invalid_phone.';
+grant execute on function private.open_conversation to authenticated, service_role;
+
+create function public.send_message(
+  p_id uuid, p_type text default 'text', p_body text default null, p_conversation_id uuid default null,
+  p_instance_id uuid default null, p_to text default null, p_company_id uuid default null,
+  p_media jsonb default null, p_payload jsonb default null, p_reply_to text default null, p_target text default null
+)
+returns json language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_company_id uuid := private.acting_company(p_company_id, 'agent');
+  v_message public.messages;
+begin
+  if p_conversation_id is null then
+    p_conversation_id := private.open_conversation(p_instance_id, p_to, v_company_id);
+  elsif not exists (select from public.conversations where id = p_conversation_id and company_id = v_company_id) then
+    raise exception using errcode = 'PT404', message = 'conversation_not_found',
+      detail = 'There is no such conversation in this company.';
+  end if;
+  begin
+    insert into public.messages (id, company_id, conversation_id, type, body, media, payload, reply_to, target)
+    values (p_id, v_company_id, p_conversation_id, p_type, p_body, p_media, p_payload, p_reply_to, p_target);
+  exception when unique_violation then
+    null;  -- sent before under this id: the answer is the message as it is now
+  end;
+  select * into v_message from public.messages where id = p_id and company_id = v_company_id;
+  if v_message.id is null or (v_message.conversation_id, v_message.type, v_message.body)
+     is distinct from (p_conversation_id, p_type, p_body) then
+    raise exception using errcode = 'PT409', message = 'message_id_reused',
+      detail = 'Another message has this id already.', hint = 'Use a new uuid for a new message; repeat an id only to repeat the same call.';
+  end if;
+  return to_json(v_message);
+end $$;
+comment on function public.send_message is
+  'Queues a message to a conversation, or to a phone through a number, under an id that the caller chose; the same call twice sends once. Raises company_required, conversation_not_found, instance_not_found, invalid_phone, message_id_reused.';
+grant execute on function public.send_message to authenticated, service_role;
+
+create function private.send_order(p_message public.messages, p_attempt integer)
+returns json language sql stable security invoker set search_path = '' as $$
+  select json_build_object(
+    'action', 'send', 'attempt', p_attempt,
+    'instance', json_build_object(
+      'id', instance.id, 'provider', instance.provider, 'base_url', instance.base_url,
+      'external_id', instance.external_id, 'credentials', secret.credentials
+    ),
+    'message', json_build_object(
+      'id', (p_message).id, 'to', conversation.address, 'type', (p_message).type, 'body', (p_message).body,
+      'media', (p_message).media, 'template', (p_message).payload -> 'template',
+      'reply_to', (p_message).reply_to, 'target', (p_message).target
+    )
+  )
+  from public.conversations as conversation
+  join public.instances as instance on instance.id = conversation.instance_id
+  join private.instance_secrets as secret on secret.instance_id = instance.id
+  where conversation.id = (p_message).conversation_id
+$$;
+comment on function private.send_order is 'All that a handler needs to call the provider.';
+grant execute on function private.send_order to service_role;
+
+create function private.lock_message(p_message_id uuid)
+returns public.messages language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_message public.messages;
+begin
+  perform private.lock_conversation(conversation_id, company_id) from public.messages where id = p_message_id;
+  select * into v_message from public.messages where id = p_message_id for update;
+  return v_message;
+end $$;
+comment on function private.lock_message is 'A message under lock, its conversation locked before it.';
+grant execute on function private.lock_message to service_role;
+
+create function public.begin_send(p_message_id uuid)
+returns json language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_message public.messages := private.lock_message(p_message_id);
+  v_attempt integer := (select count(*) + 1 from public.send_attempts where message_id = p_message_id);
+  v_wait double precision := (
+    select extract(epoch from cooldown_until - now()) from public.instances
+    where id = v_message.instance_id and cooldown_until > now()
+  );
+begin
+  if v_message.id is null or v_message.status not in ('queued', 'sending') then
+    return json_build_object('action', 'done', 'status', v_message.status);
+  end if;
+  -- An attempt left open: its worker died between the call and the record. It may have been sent.
+  update public.send_attempts set outcome = 'unknown', finished_at = now(), error = 'the worker died during the call'
+  where message_id = p_message_id and outcome is null;
+  if found then
+    perform private.apply_status(p_message_id, 'unknown', now());
+    return json_build_object('action', 'done', 'status', 'unknown');
+  end if;
+  if v_wait is not null then
+    return json_build_object('action', 'wait', 'seconds', v_wait);
+  end if;
+  insert into public.send_attempts (message_id, attempt, company_id) values (p_message_id, v_attempt, v_message.company_id);
+  perform private.apply_status(p_message_id, 'sending', now());
+  return private.send_order(v_message, v_attempt);
+end $$;
+comment on function public.begin_send is
+  'Writes the attempt and answers what to call: {action: send, attempt, instance, message}. Or {action: wait, seconds} while the number rests, or {action: done} when there is nothing left to do: sent, failed, or possibly sent by a worker that died.';
+grant execute on function public.begin_send to service_role;
+
+create function private.retire_echo(p_message public.messages, p_provider_message_id text)
+returns void language sql volatile security invoker set search_path = '' as $$
+  -- The echo can be faster than the answer. What it left is a stranger's row for our message:
+  -- it becomes a tombstone and gives the provider id back.
+  update public.messages set provider_message_id = null, deleted_at = now()
+  where instance_id = (p_message).instance_id and provider_message_id = p_provider_message_id
+    and id <> (p_message).id and direction = 'out'
+$$;
+comment on function private.retire_echo is 'Removes the row that an echo made before the answer told that the message is ours.';
+grant execute on function private.retire_echo to service_role;
+
+create function public.record_send_result(
+  p_message_id uuid, p_attempt integer, p_outcome text, p_last boolean default false,
+  p_provider_message_id text default null, p_recipient text default null, p_http_status integer default null,
+  p_code text default null, p_error text default null, p_retry_after_seconds double precision default null
+)
+returns json language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_message public.messages := private.lock_message(p_message_id);
+  v_failure jsonb := jsonb_build_object('code', p_code, 'details', p_error);
+begin
+  update public.send_attempts set
+    outcome = p_outcome, finished_at = now(), http_status = p_http_status, code = p_code, error = left(p_error, 2000)
+  where message_id = p_message_id and attempt = p_attempt and (outcome is null or outcome = 'unknown');
+  if p_outcome = 'accepted' then
+    perform private.retire_echo(v_message, p_provider_message_id);
+    perform private.apply_status(p_message_id, 'accepted', now(), null, p_provider_message_id);
+    perform private.apply_waiting_statuses(p_message_id);
+  elsif p_outcome = 'unknown' then
+    perform private.apply_status(p_message_id, 'unknown', now(), v_failure);
+  elsif p_outcome = 'permanent' or p_last then
+    perform private.apply_status(p_message_id, 'failed', now(), v_failure);
+  elsif p_outcome = 'paused' then
+    update public.instances
+    set cooldown_until = greatest(cooldown_until, now() + make_interval(secs => coalesce(p_retry_after_seconds, 60)))
+    where id = v_message.instance_id;
+  end if;
+  return json_build_object('status', (select status from public.messages where id = p_message_id));
+end $$;
+comment on function public.record_send_result is
+  'Ends an attempt and moves its message accordingly; a repeat changes nothing. p_last: the job has no attempt left, so retryable is failed.';
+grant execute on function public.record_send_result to service_role;
+
+-- definer because the queue's functions run as whoever calls them.
+create function private.jobs_give_up_sending()
+returns trigger language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_message public.messages := private.lock_message((new.data ->> 'message_id')::uuid);
+begin
+  if v_message.status in ('queued', 'sending') then
+    update public.send_attempts set outcome = 'unknown', finished_at = now(), error = 'the worker died during the call'
+    where message_id = v_message.id and outcome is null;
+    perform private.apply_status(
+      v_message.id, case when found then 'unknown' else 'failed' end, now(),
+      jsonb_build_object('code', 'job_' || new.status, 'details', new.error)
+    );
+  end if;
+  return null;
+end $$;
+comment on function private.jobs_give_up_sending is
+  'No message waits for a job that is gone: it failed, or is unknown when an attempt was left open.';
+create trigger jobs_give_up_sending after update on public.queue_jobs for each row
+  when (new.type = 'messages.send' and new.status in ('failed', 'cancelled') and old.status = 'pending')
+  execute function private.jobs_give_up_sending();
