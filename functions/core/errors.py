@@ -11,7 +11,8 @@ AppError                     anything a caller can understand; `code` is part of
 ├── NotConfigured      503   this deployment lacks settings; a retry does not help
 └── Unavailable        503   the database or an upstream does not answer; a retry is safe
 
-`Retry`, `Snooze` and `GiveUp` are no failures but answers of a job handler: see functions/jobs/models.py.
+`RetryLater`, `Snooze` and `GiveUp` are answers of a job handler, no failures: see
+functions/jobs/models.py.
 """
 
 from typing import ClassVar

@@ -180,3 +180,13 @@ $$;
 comment on function public.find_api_key is
   'The live key with this SHA-256 (hex) and its company, or null. A revoked key is gone at once.';
 grant execute on function public.find_api_key to service_role;
+
+
+-- Health ------------------------------------------------------------------------------------
+
+create function public.health()
+returns json language sql stable security invoker set search_path = '' as $$
+  select json_build_object('now', now())
+$$;
+comment on function public.health is 'Answers when the database does.';
+grant execute on function public.health to service_role;

@@ -17,6 +17,9 @@ create table public.send_attempts (
   message_id uuid not null references public.messages (id) on delete cascade,
   attempt integer not null,
   company_id uuid not null references public.companies (id) on delete cascade,
+  -- The claim that made it: only the same claim may still call the provider for it.
+  job_id bigint not null,
+  claim integer not null,
   started_at timestamptz not null default now(),
   finished_at timestamptz,
   outcome text,
@@ -153,11 +156,22 @@ end $$;
 comment on function private.lock_message is 'A message under lock, its conversation locked before it.';
 grant execute on function private.lock_message to service_role;
 
-create function public.begin_send(p_message_id uuid)
+create function private.abandon_attempt(p_message_id uuid, p_job_id bigint, p_claim integer)
+returns boolean language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  update public.send_attempts set outcome = 'unknown', finished_at = now(), error = 'the worker died during the call'
+  where message_id = p_message_id and outcome is null and (job_id, claim) is distinct from (p_job_id, p_claim);
+  return found;
+end $$;
+comment on function private.abandon_attempt is
+  'Ends an attempt that another claim left open. It may have reached the provider, so it is unknown; true when there was one.';
+grant execute on function private.abandon_attempt to service_role;
+
+create function public.begin_send(p_message_id uuid, p_job_id bigint, p_claim integer)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_message public.messages := private.lock_message(p_message_id);
-  v_attempt integer := (select count(*) + 1 from public.send_attempts where message_id = p_message_id);
+  v_attempt integer;
   v_wait double precision := (
     select extract(epoch from cooldown_until - now()) from public.instances
     where id = v_message.instance_id and cooldown_until > now()
@@ -166,22 +180,25 @@ begin
   if v_message.id is null or v_message.status not in ('queued', 'sending') then
     return json_build_object('action', 'done', 'status', v_message.status);
   end if;
-  -- An attempt left open: its worker died between the call and the record. It may have been sent.
-  update public.send_attempts set outcome = 'unknown', finished_at = now(), error = 'the worker died during the call'
-  where message_id = p_message_id and outcome is null;
-  if found then
+  if private.abandon_attempt(p_message_id, p_job_id, p_claim) then
     perform private.apply_status(p_message_id, 'unknown', now());
     return json_build_object('action', 'done', 'status', 'unknown');
   end if;
-  if v_wait is not null then
+  select attempt into v_attempt from public.send_attempts where message_id = p_message_id and outcome is null;
+  if v_attempt is null and v_wait is not null then
     return json_build_object('action', 'wait', 'seconds', v_wait);
   end if;
-  insert into public.send_attempts (message_id, attempt, company_id) values (p_message_id, v_attempt, v_message.company_id);
-  perform private.apply_status(p_message_id, 'sending', now());
+  if v_attempt is null then
+    insert into public.send_attempts (message_id, attempt, company_id, job_id, claim)
+    select p_message_id, count(*) + 1, v_message.company_id, p_job_id, p_claim
+    from public.send_attempts where message_id = p_message_id
+    returning attempt into v_attempt;
+    perform private.apply_status(p_message_id, 'sending', now());
+  end if;
   return private.send_order(v_message, v_attempt);
 end $$;
 comment on function public.begin_send is
-  'Writes the attempt and answers what to call: {action: send, attempt, instance, message}. Or {action: wait, seconds} while the number rests, or {action: done} when there is nothing left to do: sent, failed, or possibly sent by a worker that died.';
+  'Writes the attempt and answers what to call: {action: send, attempt, instance, message}. Or {action: wait, seconds} while the number rests, or {action: done} when there is nothing left to do: sent, failed, or possibly sent by a worker that died. The same claim gets the same answer twice.';
 grant execute on function public.begin_send to service_role;
 
 create function private.retire_echo(p_message public.messages, p_provider_message_id text)
@@ -197,7 +214,7 @@ grant execute on function private.retire_echo to service_role;
 
 create function public.record_send_result(
   p_message_id uuid, p_attempt integer, p_outcome text, p_last boolean default false,
-  p_provider_message_id text default null, p_recipient text default null, p_http_status integer default null,
+  p_provider_message_id text default null, p_http_status integer default null,
   p_code text default null, p_error text default null, p_retry_after_seconds double precision default null
 )
 returns json language plpgsql volatile security invoker set search_path = '' as $$
@@ -234,10 +251,8 @@ declare
   v_message public.messages := private.lock_message((new.data ->> 'message_id')::uuid);
 begin
   if v_message.status in ('queued', 'sending') then
-    update public.send_attempts set outcome = 'unknown', finished_at = now(), error = 'the worker died during the call'
-    where message_id = v_message.id and outcome is null;
     perform private.apply_status(
-      v_message.id, case when found then 'unknown' else 'failed' end, now(),
+      v_message.id, case when private.abandon_attempt(v_message.id, null, null) then 'unknown' else 'failed' end, now(),
       jsonb_build_object('code', 'job_' || new.status, 'details', new.error)
     );
   end if;

@@ -1,0 +1,75 @@
+"""The composition root: what the API is made of.
+
+A new kind of job is a row in a room's `handlers`, a new provider a line in PROVIDERS.
+"""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from functions.core import problems
+from functions.core.auth import Authenticator
+from functions.core.db import Database
+from functions.core.http import HttpClient
+from functions.core.settings import Settings
+from functions.jobs import routes as jobs_routes
+from functions.jobs.background import BackgroundDrain
+from functions.jobs.rpc import Queue
+from functions.jobs.runner import Runner
+from functions.messaging import handlers as messaging_handlers
+from functions.messaging import inbound as messaging_inbound
+from functions.messaging import routes as messaging_routes
+from functions.providers.base import Provider
+from functions.providers.evolution import EVOLUTION
+from functions.providers.meta import META
+
+PROVIDERS: Mapping[str, Provider] = {"evolution": EVOLUTION, "meta": META}
+VERSION = "0.1.0"
+
+
+class Health(BaseModel):
+    """The API runs and its database answers."""
+
+    status: str = "ok"
+    version: str = VERSION
+
+
+def create_runner(settings: Settings, db: Database, http: HttpClient) -> Runner:
+    """A runner with the handlers of all rooms."""
+    handlers = messaging_handlers.handlers(db, http, PROVIDERS)
+    return Runner(Queue(db), handlers, settings.queue_batch)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API. Needs no network and no settings to be made; what is missing, its calls tell."""
+    http = HttpClient()
+    db = Database(settings, http)
+    auth = Authenticator(settings, db, http)
+    runner = create_runner(settings, db, http)
+    drain = BackgroundDrain(runner, settings.inbound_drain_seconds)
+
+    app = FastAPI(
+        title="Recado",
+        version=VERSION,
+        summary="WhatsApp messaging on Supabase: received once, sent once, shown live.",
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    app.include_router(messaging_inbound.router(db, PROVIDERS, drain))
+    app.include_router(messaging_routes.router(auth, drain))
+    app.include_router(jobs_routes.router(settings, Queue(db), runner))
+
+    @app.get(
+        "/api/health",
+        response_model=Health,
+        responses=problems.answers(503),
+        operation_id="health",
+        tags=["operation"],
+    )
+    async def health() -> Health:
+        """200 when the API and its database work."""
+        await db.as_service().call("health", {})
+        return Health()
+
+    return app

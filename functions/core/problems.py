@@ -1,0 +1,91 @@
+"""Errors as HTTP answers: application/problem+json (RFC 9457) with a stable `code`."""
+
+import logging
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from functions.core import log
+from functions.core.errors import AppError
+
+
+class Problem(BaseModel):
+    """What every error answer looks like."""
+
+    code: str
+    """Stable; programs decide on this."""
+    title: str
+    status: int
+    detail: str
+    """What happened, for people."""
+    hint: str | None = None
+    """What to do."""
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    hint: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The answer for an error that is not raised."""
+    body = Problem(code=code, title=code.replace("_", " "), status=status, detail=detail, hint=hint)
+    return Response(
+        orjson.dumps(body.model_dump(exclude_none=True)),
+        status,
+        headers=headers,
+        media_type="application/problem+json",
+    )
+
+
+async def _app_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+    if error.status == 503:
+        headers = {"retry-after": "5"}
+    if error.status >= 500:
+        log.event("request.failed", logging.WARNING, code=error.code, detail=error.detail)
+    return problem(error.status, error.code, error.detail, error.hint, headers)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(
+        error.status_code, "http_error"
+    )
+    return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+
+
+async def _validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return problem(400, "invalid_body", "The body is not valid JSON.")
+    where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return problem(422, "invalid_request", f"{where}: {first['msg']}.")
+
+
+async def _defect(_: Request, error: Exception) -> Response:
+    # The server logs the traceback: Starlette raises it again after this answer.
+    return problem(
+        500, "internal_error", "Something broke on our side.", "Try again, then tell us."
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Gives every error of `app` the problem form."""
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _defect)
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI: the error answers of an operation."""
+    return {status: {"model": Problem, "description": "Problem"} for status in statuses}

@@ -1,0 +1,1 @@
+"""Jobs: the queue, as a stateless worker uses it over HTTP."""

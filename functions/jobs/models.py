@@ -1,0 +1,124 @@
+"""The shapes of the queue: a claimed job, what a handler answers, what a drain did."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Outcome = Literal["ok", "retry", "snooze", "release", "rate_limited", "dead", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A leased job. `claim` fences: settling works only while this lease is the latest one."""
+
+    id: int
+    claim: int
+    type: str
+    queue: str
+    data: Json
+    attempt: int
+    max_attempts: int
+    company_id: str | None = None
+    order_key: str | None = None
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self.attempt >= self.max_attempts
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Job":
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to enqueue. None leaves a field to the defaults of its type (table job_types)."""
+
+    type: str
+    data: Json = field(default_factory=dict)
+    company_id: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    delay_seconds: float | None = None
+    max_attempts: int | None = None
+    unique_key: str | None = None
+    order_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a claim ended, as complete_jobs takes it."""
+
+    id: int
+    claim: int
+    outcome: Outcome
+    result: Json | None = None
+    error: str | None = None
+    delay_seconds: float | None = None
+
+
+class RetryLater(Exception):
+    """A handler's answer: it did not work now. Counts as an attempt; fails after the last one.
+
+    Without `after_seconds` the pause grows exponentially with jitter (2 s to an hour).
+    """
+
+    def __init__(self, reason: str, after_seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.after_seconds = after_seconds
+
+
+class Snooze(Exception):
+    """A handler's answer: not yet. Does not count as an attempt."""
+
+    def __init__(self, after_seconds: float) -> None:
+        super().__init__(f"not before {after_seconds:g} s")
+        self.after_seconds = after_seconds
+
+
+class GiveUp(Exception):
+    """A handler's answer: it will never work. The job fails at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Does one job at a time. Returns a small result to keep, or raises one of the answers above;
+    any other exception is a defect, retried like RetryLater."""
+
+    run: Callable[[Job], Awaitable[Json | None]]
+    timeout_seconds: float = 30.0
+    concurrency: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHandler:
+    """Does many jobs in one go. Returns the errors of those that failed, by job id."""
+
+    run: Callable[[Sequence[Job]], Awaitable[Mapping[int, str]]]
+    timeout_seconds: float = 30.0
+    size: int = 100
+
+
+Handlers = Mapping[str, Handler | BatchHandler]
+
+
+@dataclass(slots=True)
+class DrainReport:
+    """What a drain did. `drained` means that nothing due was left when it ended."""
+
+    claimed: int = 0
+    completed: int = 0
+    retried: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    released: int = 0
+    stale: int = 0
+    drained: bool = False
+    duration_seconds: float = 0.0
+
+    def count(self, settled: Mapping[str, Any]) -> None:
+        """Adds an answer of complete_jobs."""
+        for name in ("completed", "retried", "failed", "cancelled", "released"):
+            setattr(self, name, getattr(self, name) + settled[name])
+        self.stale += len(settled["stale"])

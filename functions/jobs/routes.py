@@ -1,0 +1,98 @@
+"""The queue over HTTP: the tick that cron calls, and what the queues look like."""
+
+import hmac
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from pydantic import BaseModel
+
+from functions.core import deadline
+from functions.core.errors import Unauthorized
+from functions.core.problems import answers
+from functions.core.settings import Settings
+from functions.jobs.rpc import Queue
+from functions.jobs.runner import Runner
+
+
+class Tick(BaseModel):
+    """What one tick did."""
+
+    claimed: int
+    completed: int
+    retried: int
+    failed: int
+    cancelled: int
+    released: int
+    """Given back unstarted because the time was up, or put off; no attempt is counted."""
+    stale: int
+    """Settled too late: another worker had taken over."""
+    drained: bool
+    """Nothing due was left."""
+    duration_seconds: float
+    deleted: int
+    """Ended jobs past their retention."""
+
+
+class QueueState(BaseModel):
+    paused: bool
+    blocked_until: str | None
+    waiting: int
+    scheduled: int
+    running: int
+    failed: int
+    oldest_waiting_seconds: float
+
+
+def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
+    """The routes under /api/queue. All need CRON_SECRET or QUEUE_SECRET as bearer."""
+
+    async def authorize(authorization: Annotated[str, Header()] = "") -> None:
+        scheme, _, secret = authorization.partition(" ")
+        given = secret.strip().encode()
+        # Every secret is compared, on bytes: constant time, and no error on non-ASCII.
+        matches = [hmac.compare_digest(given, s.encode()) for s in settings.queue_secrets()]
+        if scheme.lower() != "bearer" or not any(matches):
+            raise Unauthorized(
+                "The bearer is not CRON_SECRET or QUEUE_SECRET.", code="invalid_cron_secret"
+            )
+
+    routes = APIRouter(prefix="/api/queue", tags=["queue"], dependencies=[Depends(authorize)])
+
+    async def tick(request: Request) -> Any:
+        """Works through due jobs until none is left or the time budget is over.
+
+        Safe to call at any time and twice at once: a job is leased to one worker only.
+        """
+        left = deadline.remaining_seconds(request.scope)
+        budget = (
+            settings.queue_budget_seconds
+            if left is None
+            else min(left, settings.queue_budget_seconds)
+        )
+        report = await runner.drain(max(budget, 0.0))
+        swept = await queue.sweep_jobs()
+        return {name: getattr(report, name) for name in report.__dataclass_fields__} | swept
+
+    # Vercel's cron sends GET; pg_net and most others POST.
+    for method in ("GET", "POST"):
+        routes.add_api_route(
+            "/process",
+            tick,
+            methods=[method],
+            operation_id=f"process_queue_{method.lower()}",
+            response_model=Tick,
+            responses=answers(401, 503),
+            summary="Work through the queue",
+        )
+
+    @routes.get(
+        "/stats",
+        response_model=dict[str, QueueState],
+        responses=answers(401, 503),
+        operation_id="queue_stats",
+    )
+    async def stats() -> Any:
+        """What waits, runs and failed, per queue."""
+        return await queue.queue_stats()
+
+    return routes

@@ -1,0 +1,244 @@
+"""The runner: claims due jobs, runs their handlers side by side and settles them, until nothing
+is due or the time is up.
+
+One round trip settles what has finished and claims the next. Jobs of one order key never run at
+once, because a claim holds only the first of a key. A job that runs longer than a third of the
+lease has it prolonged; one whose lease is lost is stopped. What has not started when the time is
+up goes back at once, its attempt not counted.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import TypeVar
+
+from functions.core import log
+from functions.core.errors import Unavailable
+from functions.jobs.models import (
+    BatchHandler,
+    DrainReport,
+    GiveUp,
+    Handler,
+    Handlers,
+    Job,
+    RetryLater,
+    Settlement,
+    Snooze,
+)
+from functions.jobs.rpc import Queue
+
+# Longer than every handler's timeout, shorter than people wait for a recovery.
+LEASE_SECONDS = 60
+# After the first job of a batch has finished, its neighbours get this long to share a round trip.
+LINGER_SECONDS = 0.01
+# The last part of the budget is for finishing, not for claiming.
+CLAIMING_SHARE = 0.8
+# Pause between tries while the database does not answer.
+OUTAGE_PAUSE_SECONDS = 0.5
+
+T = TypeVar("T")
+Running = dict[asyncio.Task[list[Settlement]], Sequence[Job]]
+
+
+class Runner:
+    """Works through the queue with a table of handlers."""
+
+    def __init__(self, queue: Queue, handlers: Handlers, batch: int = 100) -> None:
+        self._queue = queue
+        self._handlers = handlers
+        self._batch = batch
+
+    async def drain(self, budget_seconds: float, queues: list[str] | None = None) -> DrainReport:
+        """Works until nothing is due or `budget_seconds` are over; never raises for a job's sake.
+
+        While the database does not answer, it keeps the results and tries again within the budget;
+        claims that could not be settled come back when their lease ends.
+        """
+        return await self.begin(budget_seconds, queues).run()
+
+    def begin(self, budget_seconds: float, queues: list[str] | None = None) -> "Drain":
+        """A drain that is about to run, for callers that want to nudge it meanwhile."""
+        return Drain(self._queue, self._handlers, self._batch, budget_seconds, queues)
+
+
+class Drain:
+    """One run through the queue."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        handlers: Handlers,
+        batch: int,
+        budget_seconds: float,
+        queues: list[str] | None,
+    ) -> None:
+        self._queue = queue
+        self._handlers = handlers
+        self._batch = batch
+        self._queues = queues
+        self._started = time.monotonic()
+        self._deadline = self._started + budget_seconds
+        self._claim_until = self._started + budget_seconds * CLAIMING_SHARE
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._running: Running = {}
+        self._nudged = asyncio.Event()
+        self._leased_at = self._started
+        self._report = DrainReport()
+
+    @property
+    def claiming(self) -> bool:
+        """Whether a nudge would still be followed."""
+        return time.monotonic() < self._claim_until
+
+    def nudge(self) -> None:
+        """There may be new work: look at the queue at once, also while slow jobs run."""
+        self._nudged.set()
+
+    async def run(self) -> DrainReport:
+        finished: list[Settlement] = []
+        try:
+            while True:
+                self._nudged.clear()
+                self._start(await self._exchange(finished))
+                finished = []
+                if self._running:
+                    finished = await self._finished()
+                elif not (self._nudged.is_set() and self.claiming):
+                    break
+        except Unavailable as error:
+            log.event("drain.broken_off", logging.WARNING, code=error.code)
+        finally:
+            for task in self._running:
+                task.cancel()
+        self._report.duration_seconds = round(time.monotonic() - self._started, 3)
+        return self._report
+
+    async def _exchange(self, finished: Sequence[Settlement]) -> list[Job]:
+        """Settles `finished` and claims what there is room for. Raises Unavailable at the end."""
+        while True:
+            running = sum(map(len, self._running.values()))
+            room = self._batch - running if self.claiming else 0
+            try:
+                settled, jobs = await self._queue.exchange_jobs(
+                    finished, room, LEASE_SECONDS, self._queues
+                )
+                break
+            except Unavailable:
+                if time.monotonic() >= self._deadline:
+                    raise
+                await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+        self._report.count(settled)
+        self._report.claimed += len(jobs)
+        self._report.drained = room > 0 and not jobs
+        return jobs
+
+    def _start(self, jobs: Iterable[Job]) -> None:
+        by_type: dict[str, list[Job]] = {}
+        for job in jobs:
+            by_type.setdefault(job.type, []).append(job)
+        for type_, same in by_type.items():
+            handler = self._handlers.get(type_)
+            if isinstance(handler, BatchHandler):
+                for first in range(0, len(same), handler.size):
+                    chunk = same[first : first + handler.size]
+                    self._running[asyncio.create_task(self._run_batch(handler, chunk))] = chunk
+            else:
+                for job in same:
+                    self._running[asyncio.create_task(self._run_one(handler, job))] = [job]
+
+    async def _finished(self) -> list[Settlement]:
+        """The settlements of what has finished: of at least one job, unless there was a nudge or a
+        lease to prolong."""
+        nudged = asyncio.create_task(self._nudged.wait())
+        await asyncio.wait(
+            [*self._running, nudged],
+            timeout=LEASE_SECONDS / 3,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        nudged.cancel()
+        done, _ = await asyncio.wait(self._running, timeout=LINGER_SECONDS)
+        if time.monotonic() - self._leased_at >= LEASE_SECONDS / 3:
+            await self._extend()
+        results = [task.result() for task in done if not task.cancelled()]
+        for task in done:
+            del self._running[task]
+        return list(itertools.chain.from_iterable(results))
+
+    async def _extend(self) -> None:
+        jobs_running = list(itertools.chain.from_iterable(self._running.values()))
+        try:
+            held = await self._queue.extend_jobs(jobs_running, LEASE_SECONDS)
+        except Unavailable:
+            return  # the next third of the lease is another chance
+        self._leased_at = time.monotonic()
+        for task, jobs in self._running.items():
+            if not any(job.id in held for job in jobs):
+                task.cancel()
+
+    async def _run_one(self, handler: Handler | None, job: Job) -> list[Settlement]:
+        if handler is None:
+            return [_settle(job, GiveUp(f"no handler is registered for {job.type}"))]
+        slots = self._slots.setdefault(job.type, asyncio.Semaphore(handler.concurrency))
+        async with slots:
+            if not self.claiming:
+                return [Settlement(job.id, job.claim, "release")]
+            started = time.monotonic()
+            try:
+                result = await self._in_time(handler.run(job), handler.timeout_seconds)
+                settlement = Settlement(job.id, job.claim, "ok", result=result)
+            except Exception as error:
+                settlement = _settle(job, error)
+        _log_settled(job, settlement, started)
+        return [settlement]
+
+    async def _run_batch(self, handler: BatchHandler, jobs: Sequence[Job]) -> list[Settlement]:
+        started = time.monotonic()
+        try:
+            failed = await self._in_time(handler.run(jobs), handler.timeout_seconds)
+            settlements = [
+                _settle(job, RetryLater(failed[job.id]))
+                if job.id in failed
+                else Settlement(job.id, job.claim, "ok")
+                for job in jobs
+            ]
+        except Exception as error:
+            settlements = [_settle(job, error) for job in jobs]
+        for job, settlement in zip(jobs, settlements, strict=True):
+            _log_settled(job, settlement, started)
+        return settlements
+
+    async def _in_time(self, work: Awaitable[T], timeout_seconds: float) -> T:
+        async with asyncio.timeout(min(timeout_seconds, self._deadline - time.monotonic())):
+            return await work
+
+
+def _settle(job: Job, error: Exception) -> Settlement:
+    """What an exception of a handler means for its job."""
+    if isinstance(error, Snooze):
+        return Settlement(job.id, job.claim, "snooze", delay_seconds=error.after_seconds)
+    if isinstance(error, GiveUp):
+        return Settlement(job.id, job.claim, "dead", error=str(error))
+    if isinstance(error, RetryLater):
+        return Settlement(
+            job.id, job.claim, "retry", error=str(error), delay_seconds=error.after_seconds
+        )
+    if isinstance(error, TimeoutError):
+        return Settlement(job.id, job.claim, "retry", error="timeout: the handler took too long")
+    if not isinstance(error, Unavailable):
+        # A defect. The traceback goes to the log; its message may hold data, so not to the row.
+        logging.getLogger("recado").error("job %s (%s) failed", job.id, job.type, exc_info=error)
+    return Settlement(job.id, job.claim, "retry", error=f"{type(error).__name__}: see the log")
+
+
+def _log_settled(job: Job, settlement: Settlement, started: float) -> None:
+    log.event(
+        "job.settled",
+        logging.DEBUG if settlement.outcome == "ok" else logging.INFO,
+        job=job.id,
+        type=job.type,
+        attempt=job.attempt,
+        outcome=settlement.outcome,
+        milliseconds=round((time.monotonic() - started) * 1000),
+    )

@@ -1,0 +1,1 @@
+"""Messaging: webhooks in, conversations, messages out."""

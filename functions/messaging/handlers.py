@@ -1,0 +1,62 @@
+"""The jobs of messaging: what happens outside, between two calls of SQL functions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from functions.core.db import Database
+from functions.core.http import HttpClient
+from functions.jobs.models import BatchHandler, Handler, Handlers, Job, Json, RetryLater, Snooze
+from functions.messaging import rpc
+from functions.providers.base import Instance, OutboundMessage, Provider, SendResult
+
+# A number that its provider told to rest, without saying how long.
+REST_SECONDS = 60.0
+
+
+def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) -> Handlers:
+    """messages.ingest and messages.send."""
+
+    async def ingest(jobs: Sequence[Job]) -> Mapping[int, str]:
+        """Turns stored items into contacts, messages and statuses: one transaction per batch."""
+        job_of = {job.data["event_id"]: job.id for job in jobs}
+        stored = await rpc.get_inbound_events(db.as_service(), list(job_of))
+        items = [
+            {
+                "id": item["id"],
+                "events": providers[item["provider"]].parse(item["kind"], item["raw"]),
+            }
+            for item in stored
+            if item["state"] == "received"
+        ]
+        failed = await rpc.ingest_inbound(db.as_service(), items)
+        return {job_of[event_id]: error for event_id, error in failed.items()}
+
+    async def send(job: Job) -> Json:
+        """Calls the provider once for a message, its attempt written before and after."""
+        service = db.as_service()
+        order = await rpc.begin_send(service, job.data["message_id"], job.id, job.claim)
+        if order["action"] == "done":
+            return {"status": order["status"]}
+        if order["action"] == "wait":
+            raise Snooze(order["seconds"])
+        result = await _call(http, providers, order)
+        await rpc.record_send_result(
+            service, job.data["message_id"], order["attempt"], result, last=job.is_last_attempt
+        )
+        if result.outcome == "paused":
+            raise Snooze(result.retry_after_seconds or REST_SECONDS)
+        if result.outcome == "retryable":
+            raise RetryLater(result.code or "not sent", result.retry_after_seconds)
+        return {"outcome": result.outcome}
+
+    return {
+        "messages.ingest": BatchHandler(ingest, size=50),
+        "messages.send": Handler(send, timeout_seconds=45.0, concurrency=16),
+    }
+
+
+async def _call(
+    http: HttpClient, providers: Mapping[str, Provider], order: Mapping[str, Any]
+) -> SendResult:
+    instance, message = Instance(**order["instance"]), OutboundMessage(**order["message"])
+    return await providers[instance.provider].send(http.get(), instance, message)

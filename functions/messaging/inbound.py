@@ -1,0 +1,100 @@
+"""Webhooks of the providers: verify the bytes, store the items, answer, then work.
+
+A provider drops an event for ever on most 4xx answers, so only a body that is not the provider's
+is refused; what nobody here understands is stored all the same.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, BackgroundTasks, Request
+from starlette.responses import PlainTextResponse, Response
+
+from functions.core import log
+from functions.core.db import Database
+from functions.core.errors import Forbidden, NotFound, TooLarge, Unauthorized
+from functions.core.problems import answers
+from functions.jobs.background import BackgroundDrain
+from functions.messaging import rpc
+from functions.messaging.endpoints import Endpoint, Endpoints
+from functions.messaging.models import Received
+from functions.providers.base import Provider
+
+# Meta sends at most 3 MB; Vercel and Lambda end bodies at 4.5 and 6 MB.
+MAX_BODY_BYTES = 4_500_000
+
+
+async def read_body(request: Request) -> bytes:
+    """The raw bytes. Raises TooLarge before they are all in memory."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLarge(f"The body is over {MAX_BODY_BYTES} bytes.")
+    return bytes(body)
+
+
+def router(db: Database, providers: Mapping[str, Provider], drain: BackgroundDrain) -> APIRouter:
+    """The routes under /in."""
+    routes = APIRouter(prefix="/in", tags=["inbound"])
+    endpoints = Endpoints(db)
+
+    def provider_named(name: str) -> Provider:
+        if name not in providers:
+            raise NotFound("There is no such provider.", code="unknown_provider")
+        return providers[name]
+
+    async def verified(provider: Provider, token: str, request: Request, raw: bytes) -> Endpoint:
+        """The endpoint whose secrets these bytes verify with. Raises NotFound, Unauthorized."""
+        for fresh in (False, True):
+            endpoint = await endpoints.find(provider.name, token, fresh=fresh)
+            if endpoint is None:
+                raise NotFound("There is no such webhook address.", code="unknown_endpoint")
+            if provider.verify(request.headers, raw, endpoint.secrets):
+                return endpoint
+        raise Unauthorized(
+            "The body is not signed with a secret of this endpoint.", code="invalid_signature"
+        )
+
+    @routes.get(
+        "/{provider}/{token}",
+        response_class=PlainTextResponse,
+        responses=answers(403, 404, 503),
+        operation_id="answer_challenge",
+    )
+    async def challenge(provider: str, token: str, request: Request) -> Response:
+        """Answers the subscription request of a provider that sends one (Meta)."""
+        translator = provider_named(provider)
+        endpoint = await endpoints.find(translator.name, token)
+        if endpoint is None:
+            raise NotFound("There is no such webhook address.", code="unknown_endpoint")
+        text = translator.challenge(request.query_params, endpoint.secrets)
+        if text is None:
+            raise Forbidden("The verify token does not match.", code="invalid_verify_token")
+        return PlainTextResponse(text)
+
+    @routes.post(
+        "/{provider}/{token}",
+        response_model=Received,
+        responses=answers(400, 401, 404, 413, 503),
+        operation_id="receive",
+    )
+    @routes.post("/{provider}/{token}/{event}", include_in_schema=False)
+    async def receive(
+        provider: str, token: str, request: Request, background: BackgroundTasks
+    ) -> Any:
+        """Takes what a provider posts: 200 after it is stored, each item once.
+
+        Evolution's `byEvents` appends the event's name to the address; it is accepted and ignored.
+        """
+        translator = provider_named(provider)
+        raw = await read_body(request)
+        endpoint = await verified(translator, token, request, raw)
+        items = translator.split(raw, endpoint.route)
+        received = await rpc.receive_inbound(db.as_service(), endpoint.id, items)
+        log.event("inbound.received", provider=provider, endpoint=endpoint.id, **received)
+        if received["stored"]:
+            background.add_task(drain)
+        return received
+
+    return routes

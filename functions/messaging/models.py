@@ -1,0 +1,161 @@
+"""The shapes that messaging shows and takes over HTTP."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+OutboundType = Literal["text", "image", "audio", "video", "document", "template", "reaction"]
+
+
+class Media(BaseModel):
+    """A file that the provider fetches by its address."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(pattern=r"^https?://", max_length=2048)
+    mime_type: str | None = Field(default=None, max_length=100)
+    file_name: str | None = Field(default=None, max_length=255)
+
+
+class Template(BaseModel):
+    """An approved message template, with its parameters in Meta's form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=512)
+    language: str = Field(min_length=2, max_length=15)
+    components: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class NewMessage(BaseModel):
+    """A message to send: to a conversation, or to a phone through one of the company's numbers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    """Chosen by the caller: the same id twice sends once."""
+    company_id: UUID | None = None
+    """Needed by users of several companies."""
+    conversation_id: UUID | None = None
+    instance_id: UUID | None = None
+    to: str | None = Field(default=None, max_length=32)
+    """A phone number with country code, e.g. +5511987654321."""
+    type: OutboundType = "text"
+    body: str | None = Field(default=None, max_length=16_000)
+    """The text, the caption, or the emoji of a reaction."""
+    media: Media | None = None
+    template: Template | None = None
+    reply_to: str | None = Field(default=None, max_length=300)
+    """Provider id of the message that this one answers."""
+    target: str | None = Field(default=None, max_length=300)
+    """Provider id of the message that a reaction is about."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "NewMessage":
+        if (self.conversation_id is None) == (self.instance_id is None or self.to is None):
+            raise ValueError("give conversation_id, or instance_id and to")
+        if self.type == "text" and not self.body:
+            raise ValueError("a text needs a body")
+        if self.type in {"image", "audio", "video", "document"} and self.media is None:
+            raise ValueError(f"type {self.type} needs media")
+        if self.type == "template" and self.template is None:
+            raise ValueError("type template needs template")
+        if self.type == "reaction" and self.target is None:
+            raise ValueError("a reaction needs a target")
+        return self
+
+
+MessageStatus = Literal[
+    "received",
+    "queued",
+    "sending",
+    "unknown",
+    "accepted",
+    "sent",
+    "failed",
+    "delivered",
+    "read",
+    "played",
+]
+
+
+class Message(BaseModel):
+    """A message as it stands; `status` of an outgoing one only moves up."""
+
+    id: UUID
+    company_id: UUID
+    conversation_id: UUID
+    instance_id: UUID
+    seq: int
+    rev: int
+    """Version of the conversation at this message's last change."""
+    direction: Literal["in", "out"]
+    origin: str
+    type: str
+    status: MessageStatus
+    occurred_at: datetime
+    body: str | None
+    media: dict[str, Any] | None
+    payload: dict[str, Any] | None
+    author: dict[str, Any] | None
+    reply_to: str | None
+    target: str | None
+    provider_message_id: str | None
+    error_code: str | None
+    error_detail: str | None
+    accepted_at: datetime | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    failed_at: datetime | None
+    deleted_at: datetime | None
+    created_by: UUID | None
+    created_at: datetime
+
+
+class Conversation(BaseModel):
+    """A thread as the inbox shows it."""
+
+    id: UUID
+    company_id: UUID
+    instance_id: UUID
+    contact_id: UUID | None
+    kind: Literal["direct", "group", "broadcast", "newsletter"]
+    address: str
+    title: str | None
+    status: Literal["open", "closed"]
+    unread: int
+    last_message_at: datetime
+    last_message_preview: str | None
+    last_message_direction: Literal["in", "out"] | None
+    last_inbound_at: datetime | None
+    version: int
+    rev: int
+    """Version of the inbox at this conversation's last change."""
+    created_at: datetime
+
+
+class MessagePage(BaseModel):
+    """With `fields`, each row has only those."""
+
+    data: list[Message]
+    next_cursor: str | None
+
+
+class ConversationPage(BaseModel):
+    """With `fields`, each row has only those."""
+
+    data: list[Conversation]
+    next_cursor: str | None
+
+
+class Received(BaseModel):
+    """What became of a webhook body."""
+
+    stored: int
+    ignored: int
+    """Kept, but meant for no number of this endpoint."""
+    duplicates: int
+    """Had been stored before."""

@@ -1,0 +1,174 @@
+"""What people send on WhatsApp, read from Baileys' messages: one small function per kind.
+
+Names and nesting follow WhatsApp's protobuf `Message`; catalogue.py says which function reads what.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from functions.providers.base import Json, MessageType
+from functions.providers.fields import (
+    at,
+    compact,
+    first_text,
+    integer,
+    octets,
+    record,
+    records,
+    text,
+    without_none,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    type: MessageType
+    body: str | None = None
+    media: Json | None = None
+    payload: Json = field(default_factory=dict)
+    target: str | None = None
+    context: Json = field(default_factory=dict)  # Baileys' contextInfo: the quote, the ad, ...
+
+
+Reader = Callable[[Any, Json], Content | None]  # the field's value, the message it stands in
+
+
+def context_of(own: Json) -> Json:
+    return record(own.get("contextInfo"))
+
+
+def read_text(value: Any, message: Json) -> Content:
+    if isinstance(value, str):
+        return Content("text", text(value))
+    own = record(value)
+    preview = without_none(title=text(own.get("title")), url=text(own.get("matchedText")))
+    payload = {"preview": preview} if "url" in preview else {}
+    return Content("text", text(own.get("text")), payload=payload, context=context_of(own))
+
+
+def read_media(type: MessageType) -> "Reader":
+    def read(value: Any, message: Json) -> Content:
+        own = record(value)
+        payload = without_none(
+            gif=own.get("gifPlayback") is True or None,
+            animated=own.get("isAnimated") is True or None,
+            view_once=own.get("viewOnce") is True or None,
+            video_note=True if message.get("ptvMessage") is value else None,
+        )
+        return Content(
+            type, text(own.get("caption")), media_of(own, message), payload, context=context_of(own)
+        )
+
+    return read
+
+
+def media_of(own: Json, message: Json) -> Json:
+    """`inline`: the bytes are in the stored item; `encrypted`: the url alone does not give them."""
+    stored = text(message.get("mediaUrl"))
+    url = stored or text(own.get("url"))
+    voice = own.get("ptt")
+    return without_none(
+        url=url,
+        mime_type=text(own.get("mimetype")),
+        sha256=octets(own.get("fileSha256")),
+        file_name=first_text(own.get("fileName"), own.get("title")),
+        bytes=integer(own.get("fileLength")),
+        seconds=integer(own.get("seconds")),
+        voice=voice if isinstance(voice, bool) else None,
+        encrypted=True if url and not stored and "mmg.whatsapp.net" in url else None,
+        inline=text(message.get("base64")) is not None,
+    )
+
+
+def read_location(value: Any, message: Json) -> Content:
+    own = record(value)
+    payload = without_none(
+        latitude=own.get("degreesLatitude"),
+        longitude=own.get("degreesLongitude"),
+        name=text(own.get("name")),
+        address=text(own.get("address")),
+        url=text(own.get("url")),
+        live=True if message.get("liveLocationMessage") is value else None,
+    )
+    body = first_text(own.get("caption"), own.get("name"), own.get("address"))
+    return Content("location", body, payload=compact(payload), context=context_of(own))
+
+
+def read_contacts(value: Any, message: Json) -> Content:
+    own = record(value)
+    cards = records(own.get("contacts")) if "contacts" in own else [own]
+    contacts = [_card(card) for card in cards]
+    names = [contact["name"] for contact in contacts if "name" in contact]
+    return Content(
+        "contacts",
+        ", ".join(names) or None,
+        payload={"contacts": contacts},
+        context=context_of(own),
+    )
+
+
+def _card(card: Json) -> Json:
+    vcard = text(card.get("vcard")) or ""
+    named = re.search(r"^FN[^:\n]*:(.+)$", vcard, re.MULTILINE)
+    name = first_text(card.get("displayName"), named[1].strip() if named else None)
+    phones = re.findall(r"^(?:item\d+\.)?TEL[^:\n]*:(.+)$", vcard, re.MULTILINE)
+    return without_none(name=name, phones=[phone.strip() for phone in phones[:20]])
+
+
+def read_order(value: Any, message: Json) -> Content:
+    own = record(value)
+    payload = without_none(
+        order_id=text(own.get("orderId")),
+        items=integer(own.get("itemCount")),
+        total_1000=integer(own.get("totalAmount1000")),
+        currency=text(own.get("totalCurrencyCode")),
+        title=text(own.get("orderTitle")),
+    )
+    body = first_text(own.get("message"), own.get("orderTitle"))
+    return Content("order", body, payload=payload, context=context_of(own))
+
+
+def read_poll(value: Any, message: Json) -> Content:
+    own = record(value)
+    options = [name for option in records(own.get("options")) if (name := _option(option))]
+    payload = without_none(
+        options=options or None, selectable=integer(own.get("selectableOptionsCount"))
+    )
+    return Content("poll", text(own.get("name")), payload=payload, context=context_of(own))
+
+
+def _option(option: Json) -> str | None:
+    return first_text(option.get("optionName"), option.get("name"))
+
+
+def read_interactive(value: Any, message: Json) -> Content:
+    """What a business sends: buttons, lists, templates, products, invitations, events."""
+    own = record(value)
+    template = record(own.get("hydratedTemplate") or own.get("hydratedFourRowTemplate"))
+    body = first_text(
+        at(own, "body", "text"), own.get("contentText"), own.get("description"), own.get("caption"),
+        template.get("hydratedContentText"), at(own, "product", "title"), own.get("name"),
+        own.get("text"), own.get("title"), own.get("groupName"), at(own, "hydratedHsm", "text"),
+    )  # fmt: skip
+    kind = next((name for name in message if message[name] is value), "interactive")
+    return Content("interactive", body, payload={"kind": _snake(kind)}, context=context_of(own))
+
+
+def read_system(value: Any, message: Json) -> Content:
+    kind = next((name for name in message if message[name] is value), "system")
+    own = record(value)
+    payload = {"kind": _snake(kind), **without_none(
+        images=integer(own.get("expectedImageCount")), videos=integer(own.get("expectedVideoCount"))
+    )}  # fmt: skip
+    body = first_text(own.get("noteMessage"), at(own, "noteMessage", "extendedTextMessage", "text"))
+    return Content("system", body, payload=payload, target=text(at(own, "key", "id")))
+
+
+def read_pending(value: Any, message: Json) -> Content:
+    return Content("unsupported", payload={"pending": True})
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Message")).lower()

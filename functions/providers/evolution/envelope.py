@@ -1,0 +1,138 @@
+"""One webhook of Evolution into items: {event, instance, data, date_time, sender, ...}.
+
+`date_time` is the server's local time with a false Z: it tells two emissions apart and is read as
+a time nowhere. `apikey`, `destination` and `server_url` are not stored: they hold secrets.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from functions.providers.base import Item, Json
+from functions.providers.body import read_object
+from functions.providers.fields import at, first_text, integer, record, text
+from functions.providers.identity import parse_jid
+from functions.providers.keys import dedupe_key, digest
+
+_CONTEXT = ("event", "instance", "sender", "date_time")
+_PAGE = 100  # elements of a long contact or chat list in one item
+_PAGED = ("contacts.", "chats.", "groups.", "labels.")
+_IN_CHAT = ("messages.", "send.")
+
+
+def split_body(raw: bytes, endpoint_route: str | None) -> list[Item]:
+    body = read_object(raw)
+    kind = event_kind(body.get("event"))
+    route = endpoint_route or text(body.get("instance")) or ""
+    context = {name: body[name] for name in _CONTEXT if name in body}
+    return [_item(kind, route, context, data) for data in _units(kind, body.get("data"))]
+
+
+def event_kind(event: Any) -> str:
+    """'MESSAGES_UPSERT', 'messages-upsert' and 'messages.upsert' are one event."""
+    return re.sub(r"[.\-_\s]+", ".", text(event) or "unknown").strip(".").lower()[:64] or "unknown"
+
+
+def message_id(data: Any) -> str | None:
+    """The WhatsApp id; `messageId` is Evolution's own row and comes last."""
+    return first_text(
+        at(data, "keyId"), at(data, "key", "id"), at(data, "id"), at(data, "messageId")
+    )
+
+
+def _units(kind: str, data: Any) -> list[Any]:
+    if isinstance(data, dict) and isinstance(data.get("messages"), list):
+        data = data["messages"]  # Baileys' own shape: {messages: [...], type: 'notify'}
+    if not isinstance(data, list):
+        return [data]
+    if kind.startswith(_PAGED) and len(data) > 1:
+        return [data[start : start + _PAGE] for start in range(0, len(data), _PAGE)]
+    return data or [None]
+
+
+def _item(kind: str, route: str, context: Json, data: Any) -> Item:
+    name = _KEYS.get(kind, _state_key)
+    chat = _chat(data) if kind.startswith(_IN_CHAT) and kind != "messages.update" else None
+    if kind.startswith(("connection.", "status.", "qrcode.")):
+        chat = "connection"  # open and close must be applied in the order they came
+    return Item(
+        dedupe_key=dedupe_key(route, kind, *name(context, data)),
+        route_kind="instance",
+        route_value=route,
+        kind=kind,
+        order_key=dedupe_key(route, chat) if chat else None,
+        raw={**context, "data": data},
+    )
+
+
+def _chat(data: Any) -> str | None:
+    """The phone's address where it is known, because one chat alternates between phone and LID."""
+    key = record(at(data, "key"))
+    names = [key.get("remoteJid"), key.get("remoteJidAlt"), at(data, "remoteJid")]
+    jids = [jid for name in names if (jid := parse_jid(name))]
+    chosen = next((jid for jid in jids if jid.is_phone), jids[0] if jids else None)
+    return str(chosen) if chosen else None
+
+
+def _message_key(context: Json, data: Any) -> list[str]:
+    identity = message_id(data)
+    if identity is None:
+        return ["hash", digest(data)]
+    if at(data, "message"):
+        return [identity]
+    return [identity, "empty"]  # a placeholder must not hide the message that follows it
+
+
+def _update_key(context: Json, data: Any) -> list[str]:
+    identity = message_id(data)
+    if identity is None:
+        return ["hash", digest(data)]
+    status = first_text(at(data, "status"), at(data, "update", "status"))
+    content = at(data, "pollUpdates") or (None if status else at(data, "update"))
+    return [identity, status or "none", *([digest(content)] if content else [])]
+
+
+def _edit_key(context: Json, data: Any) -> list[str]:
+    identity = message_id(data) or "none"
+    version = integer(at(data, "timestampMs"))
+    return [
+        identity,
+        digest(at(data, "editedMessage") or data) if version is None else str(version),
+    ]
+
+
+def _delete_key(context: Json, data: Any) -> list[str]:
+    key = record(at(data, "key"))
+    identity = text(key.get("id")) or message_id(data)
+    return [identity] if identity else ["hash", digest(data)]
+
+
+def _connection_key(context: Json, data: Any) -> list[str]:
+    state = first_text(at(data, "state"), at(data, "status")) or "none"
+    reason = first_text(at(data, "statusReason"), at(data, "disconnectionReasonCode")) or "none"
+    return [state, reason, _emitted(context)]
+
+
+def _state_key(context: Json, data: Any) -> list[str]:
+    """Of news without an id: the same content said again later is news again."""
+    return [digest(data), _emitted(context)]
+
+
+def _emitted(context: Json) -> str:
+    # To the second: a number can open and close twice in a minute, and the last one counts.
+    said = text(context.get("date_time"))
+    return said[:19] if said else f"minute-{int(time.time() // 60)}"
+
+
+_KEYS: dict[str, Callable[[Json, Any], list[str]]] = {
+    "messages.upsert": _message_key,
+    "messages.set": _message_key,
+    "send.message": _message_key,
+    "messages.update": _update_key,
+    "messages.edited": _edit_key,
+    "send.message.update": _edit_key,
+    "messages.delete": _delete_key,
+    "connection.update": _connection_key,
+    "status.instance": _connection_key,
+}

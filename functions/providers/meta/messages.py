@@ -1,0 +1,148 @@
+"""Whose message it is: `messages`, `smb_message_echoes` and `history`, and a contact's identities.
+
+People with a username may come without any phone: then `from` and `wa_id` are missing and the
+business-scoped id (`BR.…`) is the address.
+"""
+
+from typing import Any
+
+from functions.providers.base import Event, Identity, Json, MessageReceived, Status, Unknown
+from functions.providers.fields import (
+    at,
+    compact,
+    first_text,
+    instant,
+    record,
+    records,
+    text,
+    without_none,
+)
+from functions.providers.identity import is_bsuid, phone_variants, wa_id_identities
+from functions.providers.meta.content import Content, content_of
+
+_PAST_STATUSES: dict[str, Status] = {
+    "ERROR": "failed",
+    "PENDING": "accepted",
+    "SENT": "sent",
+    "DELIVERED": "delivered",
+    "READ": "read",
+    "PLAYED": "played",
+}
+_NO_QUOTE = frozenset({"reaction", "edit", "revoke"})
+
+
+def read_inbound(raw: Json, message: Json) -> Event:
+    return _message(raw, message, "from", from_me=False)
+
+
+def read_echo(raw: Json, message: Json) -> Event:
+    return _message(raw, message, "to", from_me=True)
+
+
+def read_past(raw: Json, message: Json) -> Event:
+    """A message from before the number was connected; ours unless the thread's contact sent it."""
+    thread, sender = text(message.get("thread_id")), text(message.get("from"))
+    own = text(at(raw.get("metadata"), "display_phone_number"))
+    from_me = sender is not None and (
+        sender not in phone_variants(thread)
+        if thread
+        else own is not None and sender in phone_variants(own)
+    )
+    if thread and not (is_bsuid(thread) or thread.endswith("@g.us")):
+        message = {**message, "to" if from_me else "from": thread}
+    return _message(raw, message, "to" if from_me else "from", from_me=from_me, history=True)
+
+
+def contact_identities(
+    wa_id: Any, user_id: Any, parent_user_id: Any, username: Any = None
+) -> list[Identity]:
+    """Phone first. `wa_id` may hold a business-scoped id where a phone is expected."""
+    digits, bsuid, parent = text(wa_id), text(user_id), text(parent_user_id)
+    if digits and is_bsuid(digits):
+        digits, bsuid = None, bsuid or digits
+    found = wa_id_identities(digits)
+    if bsuid:
+        found.append(Identity("bsuid", bsuid))
+    if parent:
+        found.append(Identity("parent_bsuid", parent))
+    if name := text(username):
+        found.append(Identity("username", name.lstrip("@")))
+    return found
+
+
+def contact_of(raw: Json, wa_id: str | None, user_id: str | None) -> Json:
+    """The entry of `contacts` for these ids; empty when it names somebody else."""
+    for contact in records(raw.get("contacts")):
+        digits, bsuid = text(contact.get("wa_id")), text(contact.get("user_id"))
+        if user_id and bsuid:
+            if user_id == bsuid:
+                return contact
+        elif wa_id is None or digits is None or digits in phone_variants(wa_id):
+            return contact
+    return {}
+
+
+def _message(raw: Json, message: Json, side: str, *, from_me: bool, history: bool = False) -> Event:
+    identity = text(message.get("id"))
+    if identity is None:
+        return Unknown("message without an id")
+    wa_id, user_id = text(message.get(side)), text(message.get(f"{side}_user_id"))
+    contact = contact_of(raw, wa_id, user_id)
+    identities = contact_identities(
+        wa_id or contact.get("wa_id"),
+        user_id or contact.get("user_id") or at(message, "system", "user_id"),
+        message.get(f"{side}_parent_user_id") or contact.get("parent_user_id"),
+        at(contact, "profile", "username") or contact.get("username"),
+    )
+    group = text(message.get("group_id"))
+    address = group or _address(identities) or wa_id
+    if address is None:
+        return Unknown(f"message {identity} names no chat")
+    content = content_of(message)
+    name = text(at(contact, "profile", "name"))
+    return MessageReceived(
+        provider_message_id=identity,
+        sent_at=instant(message.get("timestamp")),
+        chat_address=address,
+        direction="out" if from_me else "in",
+        origin="phone_echo" if from_me else "contact",
+        chat_kind="group" if group else "direct",
+        identities=[] if group else identities,
+        author={"id": _address(identities), "name": name} if group and not from_me else None,
+        name=None if group else name,
+        type=content.type,
+        body=content.body,
+        media=content.media,
+        payload=_payload(message, content, history),
+        reply_to=None if content.type in _NO_QUOTE else text(at(message, "context", "id")),
+        target=content.target,
+        status=_past_status(message) if from_me else None,
+    )
+
+
+def _address(identities: list[Identity]) -> str | None:
+    by_kind = {identity.kind: identity.value for identity in reversed(identities)}
+    return by_kind.get("wa_id") or by_kind.get("bsuid")
+
+
+def _past_status(message: Json) -> Status | None:
+    return _PAST_STATUSES.get((text(at(message, "history_context", "status")) or "").upper())
+
+
+def _payload(message: Json, content: Content, history: bool) -> Json:
+    context = record(message.get("context"))
+    forwarded = context.get("forwarded") or context.get("frequently_forwarded")
+    extra = without_none(
+        forwarded=True if forwarded is True else None,
+        product=compact(context.get("referred_product"), 2),
+        referral=_referral(record(message.get("referral"))),
+        history=True if history else None,
+    )
+    return {**content.payload, **extra}
+
+
+def _referral(referral: Json) -> Json | None:
+    names = (
+        "source_type", "source_id", "source_url", "headline", "body", "media_type", "ctwa_clid",
+    )  # fmt: skip
+    return {name: said for name in names if (said := first_text(referral.get(name)))} or None

@@ -1,0 +1,218 @@
+"""One websocket that keeps a changing set of private topics joined, forever.
+
+Package `realtime` speaks the protocol; this module supervises it, because alone it does not last
+(2.34.1): it gives up for good after `max_retries` connections, its backoff has no jitter, a rejoin
+repeats the token of the first join, and serializer 1.0.0 cannot tell a late `phx_close` of an
+earlier join from one of the present join. Hence one client per connection, never reconnecting by
+itself: whatever ends a joined topic ends the connection, and the next one starts clean, with a
+fresh token. Only a refused join is left to the package, which asks again after 1, 2, 5, 10 s, so
+that one forbidden topic does not disturb the others.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jwt
+from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
+
+from functions.realtime.topics import EVENT
+
+JOINS_AT_ONCE = 8  # hosted allows 100 joins a second on the smallest plan
+CLOSE_SECONDS = 2.0
+TOKEN_SECONDS = 10.0
+TOKEN_MARGIN = 0.2  # of a token's remaining life, but at most 60 s, is left when it is renewed
+
+log = logging.getLogger(__name__)
+# It logs frames it cannot read with their content, which may be a customer's message.
+logging.getLogger("realtime").setLevel(logging.CRITICAL)
+
+Token = Callable[[], Awaitable[str]]
+
+
+class Listener(Protocol):
+    """Told what happens, in order. Must not raise: the package's reading would end silently."""
+
+    def joined(self, topic: str) -> None: ...
+    def left(self, topic: str) -> None: ...
+    def received(self, topic: str, payload: dict[str, Any]) -> None: ...
+
+
+class ConnectionEnded(Exception):
+    """Why a connection must be replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Full jitter: a delay between 0 and the ceiling, which doubles with each failure in a row."""
+
+    first_seconds: float = 0.5
+    most_seconds: float = 15.0
+
+    def seconds(self, failures: int) -> float:
+        ceiling = min(self.most_seconds, self.first_seconds * 2.0 ** min(failures, 16))
+        return random.uniform(0.0, ceiling)
+
+
+class Connection:
+    """`run` until cancelled. Topics may be added and removed at any time.
+
+    `token` is asked before every join and before the last one expires. A topic that may not be
+    joined is asked for again until it is removed.
+    """
+
+    def __init__(
+        self, url: str, api_key: str, *, token: Token, listener: Listener, backoff: Backoff
+    ) -> None:
+        self._url = url
+        self._api_key = api_key
+        self._token = token
+        self._listener = listener
+        self._backoff = backoff
+        self._wanted: dict[str, None] = {}
+        self._joined: set[str] = set()
+        self._ended: str | None = None
+        self._wake = asyncio.Event()
+
+    def add(self, topic: str) -> None:
+        self._wanted[topic] = None
+        self._wake.set()
+
+    def remove(self, topic: str) -> None:
+        self._wanted.pop(topic, None)
+        self._wake.set()
+
+    def replace(self, reason: str) -> None:
+        """End the present connection; a new one follows."""
+        self._ended = reason
+        self._wake.set()
+
+    async def run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._serve()
+            except Exception as error:  # the package raises what it likes; all of it means again
+                failures = 0 if self._joined else failures + 1
+                log.info("realtime connection ended: %s", _describe(error))
+            finally:
+                self._lose_all()
+            await asyncio.sleep(self._backoff.seconds(failures))
+
+    async def _serve(self) -> None:
+        """Connect and stay. Returns never; raises when the connection is no longer whole."""
+        self._ended = None
+        client = AsyncRealtimeClient(self._url, self._api_key, auto_reconnect=False)
+        try:
+            await client.connect()
+            token = ""
+            while True:
+                self._wake.clear()
+                latest = await self._latest_token(token)
+                if latest != token:
+                    token = latest
+                    await client.set_auth(token)
+                await self._leave_removed(client)
+                await self._join_missing(client)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_seconds_to_renewal(token)):
+                        await self._wake.wait()
+                if self._ended or not client.is_connected:
+                    raise ConnectionEnded(self._ended or "socket closed")
+        finally:
+            await _dispose(client)
+
+    async def _latest_token(self, present: str) -> str:
+        """A source that fails for a while does not cost a connection that still has a token."""
+        try:
+            async with asyncio.timeout(TOKEN_SECONDS):
+                return await self._token()
+        except Exception as error:
+            if not present:
+                raise
+            log.warning("no new access token: %s", type(error).__name__)
+            return present
+
+    async def _join_missing(self, client: AsyncRealtimeClient) -> None:
+        present = {channel.topic.removeprefix("realtime:") for channel in client.get_channels()}
+        missing = [topic for topic in self._wanted if topic not in present]
+        places = asyncio.Semaphore(JOINS_AT_ONCE)
+
+        async def join(topic: str) -> None:
+            async with places:
+                if client.is_connected and not self._ended:
+                    await self._join(client, topic)
+
+        await asyncio.gather(*(join(topic) for topic in missing))
+
+    async def _join(self, client: AsyncRealtimeClient, topic: str) -> None:
+        def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
+            if state is RealtimeSubscribeStates.SUBSCRIBED:
+                self._joined.add(topic)
+                self._listener.joined(topic)
+            elif topic in self._joined or state is not RealtimeSubscribeStates.CHANNEL_ERROR:
+                if topic in self._wanted:
+                    self.replace(f"{topic}: {state.value}")
+            else:
+                log.warning("join of %s refused: %s", topic, error)
+                self._wake.set()
+
+        channel = client.channel(
+            topic,
+            {
+                "config": {
+                    "private": True,
+                    "broadcast": {"self": False, "ack": False, "replication_ready": True},
+                    "presence": {"key": "", "enabled": False},
+                }
+            },
+        )
+        channel.on_broadcast(
+            EVENT, lambda message: self._listener.received(topic, message["payload"])
+        )
+        # "Replication connection established": what was committed before it is not delivered.
+        channel.on_system(lambda _: self._listener.joined(topic))
+        await channel.subscribe(on_state)
+
+    async def _leave_removed(self, client: AsyncRealtimeClient) -> None:
+        for channel in client.get_channels():
+            topic = channel.topic.removeprefix("realtime:")
+            if topic not in self._wanted and not channel.is_leaving:
+                self._joined.discard(topic)
+                await channel.unsubscribe()
+
+    def _lose_all(self) -> None:
+        for topic in self._joined:
+            self._listener.left(topic)
+        self._joined.clear()
+
+
+async def _dispose(client: AsyncRealtimeClient) -> None:
+    """Close, and stop the package's timers, which a closed client leaves running."""
+    for channel in client.get_channels():
+        channel.rejoin_timer.reset()
+        channel.join_push.destroy()
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.close()
+
+
+def _seconds_to_renewal(token: str) -> float | None:
+    """None for a token that does not say when it expires."""
+    try:
+        expires = jwt.decode(token, options={"verify_signature": False}).get("exp")
+    except jwt.PyJWTError:
+        return None
+    if not isinstance(expires, int | float):
+        return None
+    left = expires - time.time()
+    return max(1.0, left - min(60.0, left * TOKEN_MARGIN))
+
+
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, ConnectionEnded) else type(error).__name__
