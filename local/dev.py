@@ -1,0 +1,115 @@
+"""`make dev`: the whole product on this machine, with a demo company and messages flowing.
+
+Starts the local stack and the API, then the show: customers of the fake WhatsApp write to the
+demo company and are answered (show.py). A loop calls the tick, as cron would.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from local import demo
+from local.demo import Demo
+from local.processes import Child
+from local.screen import Screen
+from local.show import Show
+from local.stack import Stack
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / ".recado"
+API_PORT = 54320
+TICK_SECONDS = 15.0
+
+
+async def run(*, fresh: bool) -> None:
+    """Runs until Ctrl-C. Raises StackError and the like with a message for people."""
+    began = time.monotonic()
+    with Screen() as screen:
+        if fresh:
+            await Stack.remove(DATA)
+        screen.say("[bold]Recado[/bold] starts: database, Supabase gateway, fake WhatsApp, API ...")
+        async with Stack(DATA) as stack, _api(stack) as (api_url, cron_secret):
+            company = await demo.load(
+                url=stack.url,
+                secret_key=stack.keys.secret_key,
+                stack_secret=stack.keys.jwt_secret,
+                api_url=api_url,
+                whatsapp_url=stack.whatsapp_url,
+            )
+            _introduce(screen, stack, api_url, cron_secret, company, time.monotonic() - began)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_tick_forever(api_url, cron_secret))
+                tasks.create_task(Show(screen, stack, api_url, company).run())
+
+
+@asynccontextmanager
+async def _api(stack: Stack) -> AsyncIterator[tuple[str, str]]:
+    """The API as it is deployed, in a process of its own."""
+    port = free_port(API_PORT)
+    cron_secret = demo.derive(stack.keys.jwt_secret, "cron")
+    environment = {
+        "SUPABASE_URL": stack.url,
+        "SUPABASE_SECRET_KEY": stack.keys.secret_key,
+        "SUPABASE_PUBLISHABLE_KEY": stack.keys.publishable_key,
+        "CRON_SECRET": cron_secret,
+    }
+    os.environ.update(environment)
+    child = Child(
+        "the API",
+        [sys.executable, "-m", "uvicorn", "functions.index:app", "--port", str(port)],
+        log=DATA / "logs" / "api.log",
+        cwd=ROOT,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await child.until_ready(lambda: _answers(f"{url}/api/health"))
+        yield url, cron_secret
+    finally:
+        await child.stop()
+
+
+async def _answers(url: str) -> bool:
+    async with httpx.AsyncClient() as http:
+        try:
+            return (await http.get(url)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+def _introduce(
+    screen: Screen, stack: Stack, api_url: str, cron_secret: str, company: Demo, seconds: float
+) -> None:
+    screen.say(f"Ready after {seconds:.1f} s. Ctrl-C stops; `make dev FRESH=1` starts over.\n")
+    screen.facts(
+        {
+            "API": f"{api_url}  (try {api_url}/docs)",
+            "API key": company.api_key,
+            "cron secret": cron_secret,
+            "Supabase": stack.url,
+            "publishable key": stack.keys.publishable_key,
+            "secret key": stack.keys.secret_key,
+            "Postgres": stack.database_url,
+            "users": f"{demo.OWNER} (owner), {demo.VIEWER} (viewer); password {demo.PASSWORD}",
+            "logs": str(DATA / "logs"),
+        }
+    )
+    screen.say("\nWrite to the company as a customer, from another terminal:")
+    screen.say(
+        f"  curl -s {stack.whatsapp_url}/_fake/inbound -d "
+        """'{"number": "balcao", "from": "5511955550005", "name": "Você", "body": "Oi!"}'\n"""
+    )
+
+
+async def _tick_forever(api_url: str, cron_secret: str) -> None:
+    """Stands in for cron: retries and delayed jobs need somebody to look at the clock."""
+    async with httpx.AsyncClient(timeout=120.0) as http:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            headers = {"authorization": f"Bearer {cron_secret}"}
+            await http.post(f"{api_url}/api/queue/process", headers=headers)

@@ -1,0 +1,120 @@
+"""The query string's language: select, filters, order, ranges. Text in, tree out.
+
+No name is resolved and no SQL is made here; see grammar.py for the small parsers it uses.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from local.gateway.rest.errors import RestError, bad_query
+from local.gateway.rest.grammar import (
+    Condition,
+    Embed,
+    Logic,
+    Order,
+    SelectItem,
+    parse_condition,
+    parse_key,
+    parse_logic,
+    parse_names,
+    parse_order,
+    parse_select,
+)
+
+RESERVED = ("select", "order", "limit", "offset", "columns", "on_conflict")
+# The place of something in the tree of embeds: () is the table itself.
+Place = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Part:
+    """What is asked of the table at one place."""
+
+    conditions: list[Condition | Logic] = field(default_factory=list)
+    order: list[Order] = field(default_factory=list)
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(slots=True)
+class Query:
+    """A whole query string. `select` None: everything. `arguments`: an rpc's, GET only."""
+
+    select: list[SelectItem | Embed] | None = None
+    parts: dict[Place, Part] = field(default_factory=dict)
+    columns: list[str] | None = None
+    on_conflict: list[str] | None = None
+    arguments: dict[str, list[str]] = field(default_factory=dict)
+
+    def part(self, place: Place = ()) -> Part:
+        """What is asked at `place`; empty when nothing is."""
+        return self.parts.setdefault(place, Part())
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it selects, filters, orders or limits anything."""
+        return self.select is not None or any(part != Part() for part in self.parts.values())
+
+
+def parse(pairs: Iterable[tuple[str, str]], *, rpc_arguments: bool = False) -> Query:
+    """The tree. With `rpc_arguments` a pair that is no filter is an argument of the function.
+
+    Raises: RestError 400 PGRST100 for whatever cannot be parsed, PGRST103 for a negative limit.
+    """
+    query = Query()
+    for key, value in pairs:
+        if key == "select":
+            query.select = parse_select(value)
+        elif key == "columns":
+            query.columns = parse_names(value, key)
+        elif key == "on_conflict":
+            query.on_conflict = parse_names(value, key)
+        elif key.rpartition(".")[2] in ("order", "limit", "offset"):
+            _range_or_order(query, key, value)
+        elif _is_logic(key):
+            place, negated, word = _logic_place(key)
+            query.part(place).conditions.append(parse_logic(word, value, negated=negated))
+        else:
+            _filter_or_argument(query, key, value, rpc_arguments)
+    return query
+
+
+def _range_or_order(query: Query, key: str, value: str) -> None:
+    head, _, word = key.rpartition(".")
+    part = query.part(tuple(head.split(".")) if head else ())
+    if word == "order":
+        part.order = parse_order(value)
+        return
+    try:
+        number = int(value)
+    except ValueError:
+        raise bad_query(f'"failed to parse {word} parameter ({value})"', "expecting a number") from None
+    if word == "offset":
+        part.offset = max(number, 0)
+    elif number < 0:
+        details = "Limit should be greater than or equal to zero."
+        raise RestError(416, "PGRST103", "Requested range not satisfiable", details)
+    else:
+        part.limit = number
+
+
+def _is_logic(key: str) -> bool:
+    return key.rpartition(".")[2] in ("and", "or")
+
+
+def _logic_place(key: str) -> tuple[Place, bool, str]:
+    *head, word = key.split(".")
+    negated = bool(head) and head[-1] == "not"
+    return tuple(head[:-1] if negated else head), negated, word
+
+
+def _filter_or_argument(query: Query, key: str, value: str, rpc_arguments: bool) -> None:
+    try:
+        place, name = parse_key(key)
+        condition = parse_condition(name, value)
+    except RestError:
+        if not rpc_arguments:
+            raise
+        query.arguments.setdefault(key, []).append(value)
+        return
+    query.part(place).conditions.append(condition)

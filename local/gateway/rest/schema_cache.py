@@ -1,0 +1,76 @@
+"""Keeps the catalog fresh: reads it again on NOTIFY pgrst and when somebody misses a name."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+from local.gateway.rest import catalog
+from local.gateway.rest.catalog import Catalog
+from local.gateway.rest.errors import RestError
+
+CHANNEL = "pgrst"
+RECONNECT_SECONDS = 0.2
+
+
+class SchemaCache:
+    """`current` is the latest catalog; start and stop belong to the gateway's lifespan."""
+
+    def __init__(self) -> None:
+        self.current = Catalog()
+        self._pool: Any = None
+        self._asked = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, pool: Any) -> None:
+        """Reads the catalog and keeps it fresh from now on."""
+        self._pool = pool
+        await self.reload()
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._follow())]
+
+    async def stop(self) -> None:
+        """Ends the listening."""
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def reload(self) -> bool:
+        """Reads the catalog now; whether it differs from the one before.
+
+        Raises: RestError 503 PGRST002 when the database does not answer.
+        """
+        seen = self.current
+        async with self._reading:
+            if self.current is not seen:
+                return True  # another request read it while this one waited
+            try:
+                async with self._pool.acquire(timeout=10) as connection:
+                    fresh = await catalog.load(connection)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                message = "Could not query the database for the schema cache. Retrying."
+                raise RestError(503, "PGRST002", message) from error
+            changed = fresh != seen
+            self.current = fresh
+            return changed
+
+    async def _follow(self) -> None:
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            with suppress(RestError):  # the listener asks again when it is connected again
+                await self.reload()
+
+    async def _listen(self) -> None:
+        """Holds one pooled connection for LISTEN; after a lost one the schema may have changed."""
+        while True:
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                async with self._pool.acquire(timeout=10) as connection:
+                    lost = asyncio.Event()
+                    connection.add_termination_listener(lambda *_, lost=lost: lost.set())
+                    await connection.add_listener(CHANNEL, lambda *_: self._asked.set())
+                    self._asked.set()
+                    await lost.wait()
+            await asyncio.sleep(RECONNECT_SECONDS)

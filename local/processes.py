@@ -1,0 +1,81 @@
+"""Child processes that cannot outlive us: each runs under `guard.py`, tied to us by a pipe."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from time import monotonic
+
+GUARD = Path(__file__).with_name("guard.py")
+
+
+class ChildError(RuntimeError):
+    """A child process ended, or did not become ready; the message holds the end of its log."""
+
+
+class Child:
+    """One running command; its output goes to `log`. `stop()` or our own death ends it."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        user: str | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        guard = [sys.executable, "-I", "-S", str(GUARD), str(int(stop_signal)), user or "-"]
+        self._log_start = log.stat().st_size if log.exists() else 0
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*guard, *command],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=cwd,
+            )
+
+    @property
+    def running(self) -> bool:
+        """False once the command has ended."""
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the guard; the command is its only child."""
+        return self._process.pid
+
+    def log_tail(self, limit_bytes: int = 2000) -> str:
+        """What this run has written last."""
+        with self.log.open("rb") as stream:
+            end = stream.seek(0, os.SEEK_END)
+            stream.seek(max(self._log_start, end - limit_bytes))
+            return stream.read().decode(errors="replace").strip()
+
+    async def until_ready(
+        self, check: Callable[[], Awaitable[bool]], *, timeout_seconds: float = 30
+    ) -> None:
+        """Returns when `check` answers True. Raises ChildError when the child ends before."""
+        deadline = monotonic() + timeout_seconds
+        while not await check():
+            if not self.running:
+                raise ChildError(f"{self.name} ended at start. {self.log}:\n{self.log_tail()}")
+            if monotonic() > deadline:
+                raise ChildError(f"{self.name} is not ready after {timeout_seconds:g} s: {self.log}")
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Ends the command and waits for it; harmless when it has ended already."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        while self._process.poll() is None:
+            await asyncio.sleep(0.01)

@@ -1,0 +1,1 @@
+"""The tests: files are named after guarantees, in the same rooms as the code."""

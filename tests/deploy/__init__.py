@@ -1,0 +1,1 @@
+"""What is deployed: the migrations on the databases that they will meet."""

@@ -1,0 +1,665 @@
+"""Every sample body, and exactly what it means."""
+
+import pytest
+
+from functions.providers.base import (
+    ContactSeen,
+    Event,
+    Identity,
+    InstanceChanged,
+    MessageReceived,
+    Notice,
+    StatusChanged,
+)
+from tests.providers.samples import provider_of, read, webhook_names
+
+TEST_CONTACT = [
+    Identity("phone", "+972987654321"),
+    Identity("wa_id", "972987654321"),
+    Identity("bsuid", "US.10000000000000000003"),
+    Identity("parent_bsuid", "US.ENT.10000000000000000004"),
+]
+
+# dedupe key, kind of route, route, kind, order key, events
+Expected = tuple[str, str, str, str, str | None, list[Event]]
+
+EXPECTED: dict[str, Expected] = {
+    "evolution/connection_update_close_401.json": (
+        "loja|connection.update|close|401|2025-05-02T03:01:20",
+        "instance",
+        "loja",
+        "connection.update",
+        "loja|connection",
+        [InstanceChanged(state="closed", reason="401 logged_out")],
+    ),
+    "evolution/contacts_upsert_array.json": (
+        "loja|contacts.upsert|9528081927628e78218ddbc30b5c8d635cc5fe0b|2025-11-21T21:22:41",
+        "instance",
+        "loja",
+        "contacts.upsert",
+        None,
+        [
+            ContactSeen(
+                identities=[Identity("phone", "+5581980000011"), Identity("wa_id", "558180000011")],
+                name="Nome do Contato",
+            )
+        ],
+    ),
+    "evolution/messages_update_delivery_ack.json": (
+        "loja|messages.update|3EB0E62EC94C6C01256AE4|DELIVERY_ACK",
+        "instance",
+        "loja",
+        "messages.update",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="3EB0E62EC94C6C01256AE4",
+                status="delivered",
+                identities=[
+                    Identity("phone", "+5516900000018"),
+                    Identity("wa_id", "5516900000018"),
+                ],
+            )
+        ],
+    ),
+    "evolution/messages_update_read_device_suffix.json": (
+        "loja|messages.update|3EB0E62EC94C6C01256AE4|READ",
+        "instance",
+        "loja",
+        "messages.update",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="3EB0E62EC94C6C01256AE4",
+                status="read",
+                identities=[
+                    Identity("phone", "+5516900000018"),
+                    Identity("wa_id", "5516900000018"),
+                ],
+            )
+        ],
+    ),
+    "evolution/messages_upsert_audio_ptt_inbound.json": (
+        "loja|messages.upsert|70B23FB274D480B740FCC07E6427D21B",
+        "instance",
+        "loja",
+        "messages.upsert",
+        "loja|59170000002@s.whatsapp.net",
+        [
+            MessageReceived(
+                provider_message_id="70B23FB274D480B740FCC07E6427D21B",
+                sent_at="2025-05-03T22:41:25+00:00",
+                chat_address="59170000002@s.whatsapp.net",
+                direction="in",
+                identities=[Identity("phone", "+59170000002"), Identity("wa_id", "59170000002")],
+                name="Contato Dois",
+                type="audio",
+                media={
+                    "url": "https://mmg.whatsapp.net/v/t62.0000-24/synthetic.enc?ccb=11-4&oh=SYNTH&oe=SYNTH&_nc_sid=SYNTH&mms3=true",
+                    "mime_type": "audio/ogg; codecs=opus",
+                    "sha256": "c3ludGhldGljLTMyLWJ5dGUtdmFsdWUtMDAwMDAwMDA=",
+                    "bytes": 41589,
+                    "seconds": 19,
+                    "voice": True,
+                    "encrypted": True,
+                    "inline": True,
+                },
+            )
+        ],
+    ),
+    "evolution/messages_upsert_group_extended_text_expiration.json": (
+        "loja|messages.upsert|3A64A0D75B60AB42F46A",
+        "instance",
+        "loja",
+        "messages.upsert",
+        "loja|120363000000000002@g.us",
+        [
+            MessageReceived(
+                provider_message_id="3A64A0D75B60AB42F46A",
+                sent_at="2025-05-08T23:08:00+00:00",
+                chat_address="120363000000000002@g.us",
+                direction="in",
+                chat_kind="group",
+                author={"id": "100000000000003@lid", "name": "Contato Tres"},
+                type="text",
+                body="Mensagem de teste em grupo\ncom duas linhas",
+                payload={"expiration_seconds": 86400},
+            )
+        ],
+    ),
+    "evolution/messages_upsert_image_inbound_base64.json": (
+        "loja|messages.upsert|3EB083096BF5E4096E4137",
+        "instance",
+        "loja",
+        "messages.upsert",
+        "loja|59170000001@s.whatsapp.net",
+        [
+            MessageReceived(
+                provider_message_id="3EB083096BF5E4096E4137",
+                sent_at="2025-05-01T20:53:16+00:00",
+                chat_address="59170000001@s.whatsapp.net",
+                direction="in",
+                identities=[Identity("phone", "+59170000001"), Identity("wa_id", "59170000001")],
+                name="Contato Um",
+                type="image",
+                body="hola - text con multimedia (imagen)",
+                media={
+                    "url": "https://mmg.whatsapp.net/v/t62.0000-24/synthetic.enc?ccb=11-4&oh=SYNTH&oe=SYNTH&_nc_sid=SYNTH&mms3=true",
+                    "mime_type": "image/jpeg",
+                    "sha256": "c3ludGhldGljLTMyLWJ5dGUtdmFsdWUtMDAwMDAwMDA=",
+                    "bytes": 52046,
+                    "encrypted": True,
+                    "inline": True,
+                },
+            )
+        ],
+    ),
+    "evolution/messages_upsert_lid_only_b.json": (
+        "loja|messages.upsert|SYNTHETICID0000000002",
+        "instance",
+        "loja",
+        "messages.upsert",
+        "loja|100000000000004@lid",
+        [
+            MessageReceived(
+                provider_message_id="SYNTHETICID0000000002",
+                sent_at="2025-07-27T11:15:00+00:00",
+                chat_address="100000000000004@lid",
+                direction="in",
+                identities=[Identity("lid", "100000000000004")],
+                name="Contato Seis",
+                type="text",
+                body="Mensagem de teste",
+            )
+        ],
+    ),
+    "evolution/messages_upsert_lid_with_alt_v23.json": (
+        "loja|messages.upsert|ACF74C317ABADED4BE7EDC7E41BE13EE",
+        "instance",
+        "loja",
+        "messages.upsert",
+        "loja|558890000017@s.whatsapp.net",
+        [
+            MessageReceived(
+                provider_message_id="ACF74C317ABADED4BE7EDC7E41BE13EE",
+                sent_at="2025-11-16T20:49:42+00:00",
+                chat_address="558890000017@s.whatsapp.net",
+                direction="in",
+                identities=[
+                    Identity("phone", "+5588990000017"),
+                    Identity("wa_id", "558890000017"),
+                    Identity("lid", "10000000000001"),
+                ],
+                name="Contato Quatro",
+                type="text",
+                body="Teste envio de mensagem",
+            )
+        ],
+    ),
+    "evolution/messages_upsert_text_from_me.json": (
+        "loja|messages.upsert|3EB0B7AA9746D9215C1340",
+        "instance",
+        "loja",
+        "messages.upsert",
+        "loja|59170000001@s.whatsapp.net",
+        [
+            MessageReceived(
+                provider_message_id="3EB0B7AA9746D9215C1340",
+                sent_at="2025-05-01T21:10:21+00:00",
+                chat_address="59170000001@s.whatsapp.net",
+                direction="out",
+                origin="phone_echo",
+                identities=[Identity("phone", "+59170000001"), Identity("wa_id", "59170000001")],
+                type="text",
+                body="menasje saliente solo texto",
+            )
+        ],
+    ),
+    "evolution/messages_upsert_text_inbound_owner.json": (
+        "loja|messages.upsert|3EB03E3CA617ADA52AEA79",
+        "instance",
+        "loja",
+        "messages.upsert",
+        "loja|59170000001@s.whatsapp.net",
+        [
+            MessageReceived(
+                provider_message_id="3EB03E3CA617ADA52AEA79",
+                sent_at="2025-05-01T20:51:13+00:00",
+                chat_address="59170000001@s.whatsapp.net",
+                direction="in",
+                identities=[Identity("phone", "+59170000001"), Identity("wa_id", "59170000001")],
+                name="Contato Um",
+                type="text",
+                body="hola - text",
+            )
+        ],
+    ),
+    "evolution/rabbitmq_qrcode_updated_v237.json": (
+        "loja|qrcode.updated|2856346dcae4f4f74f000d17880208f27f163777|2026-07-17T20:42:00",
+        "instance",
+        "loja",
+        "qrcode.updated",
+        "loja|connection",
+        [InstanceChanged(state="qr", qr="2@SYNTHETIC")],
+    ),
+    "evolution/send_message_v237.json": (
+        "loja|send.message|SYNTHETICBOT0000000001",
+        "instance",
+        "loja",
+        "send.message",
+        "loja|5511900000023@s.whatsapp.net",
+        [
+            MessageReceived(
+                provider_message_id="SYNTHETICBOT0000000001",
+                sent_at=None,
+                chat_address="5511900000023@s.whatsapp.net",
+                direction="out",
+                origin="api_echo",
+                identities=[
+                    Identity("phone", "+5511900000023"),
+                    Identity("wa_id", "5511900000023"),
+                ],
+                type="text",
+                body="Mensagem de teste",
+                status="accepted",
+            )
+        ],
+    ),
+    "meta/account_update_disabled.json": (
+        "102290129340398|account_update|dab73e9c83077a8928d901b08be11bd114207fc6|1604703058",
+        "waba",
+        "102290129340398",
+        "account_update",
+        None,
+        [
+            InstanceChanged(reason="SCHEDULE_FOR_DISABLE"),
+            Notice(
+                name="account_update",
+                value={
+                    "event": "DISABLED_UPDATE",
+                    "ban_info": {
+                        "waba_ban_state": "SCHEDULE_FOR_DISABLE",
+                        "waba_ban_date": "January 31, 2021",
+                    },
+                },
+            ),
+        ],
+    ),
+    "meta/message_image.json": (
+        "1122334455667|msg|wamid.SYNTH.message_image.0",
+        "phone_number_id",
+        "1122334455667",
+        "messages",
+        "1122334455667|972987654321",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.message_image.0",
+                sent_at="2023-10-11T16:56:19+00:00",
+                chat_address="972987654321",
+                direction="in",
+                identities=TEST_CONTACT,
+                name="Test Name",
+                type="image",
+                media={
+                    "id": "65463453",
+                    "mime_type": "image/jpeg",
+                    "sha256": "4654+8g=",
+                    "inline": False,
+                },
+            )
+        ],
+    ),
+    "meta/message_interactive_button_reply.json": (
+        "1122334455667|msg|wamid.SYNTH.message_interactive_button_reply.0",
+        "phone_number_id",
+        "1122334455667",
+        "messages",
+        "1122334455667|972987654321",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.message_interactive_button_reply.0",
+                sent_at="2023-10-25T20:45:30+00:00",
+                chat_address="972987654321",
+                direction="in",
+                identities=TEST_CONTACT,
+                name="Test Name",
+                type="interactive",
+                body="title",
+                payload={"kind": "button_reply", "id": "callback_data", "title": "title"},
+                reply_to="wamid.xyzxyz",
+            )
+        ],
+    ),
+    "meta/message_quick_reply_button.json": (
+        "1122334455667|msg|wamid.SYNTH.message_quick_reply_button.0",
+        "phone_number_id",
+        "1122334455667",
+        "messages",
+        "1122334455667|972987654321",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.message_quick_reply_button.0",
+                sent_at="2023-10-25T21:23:47+00:00",
+                chat_address="972987654321",
+                direction="in",
+                identities=TEST_CONTACT,
+                name="Test Name",
+                type="button",
+                body="title",
+                payload={"kind": "quick_reply", "id": "callback_data", "title": "title"},
+                reply_to="wamid.xyzxyz==",
+            )
+        ],
+    ),
+    "meta/message_reaction.json": (
+        "1122334455667|msg|wamid.SYNTH.message_reaction.0",
+        "phone_number_id",
+        "1122334455667",
+        "messages",
+        "1122334455667|972987654321",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.message_reaction.0",
+                sent_at="2023-10-11T17:14:16+00:00",
+                chat_address="972987654321",
+                direction="in",
+                identities=TEST_CONTACT,
+                name="Test Name",
+                type="reaction",
+                body="😮",
+                target="wamid.yzxyzx=",
+            )
+        ],
+    ),
+    "meta/message_reply_context.json": (
+        "1122334455667|msg|wamid.SYNTH.message_reply_context.0",
+        "phone_number_id",
+        "1122334455667",
+        "messages",
+        "1122334455667|972987654321",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.message_reply_context.0",
+                sent_at="2023-10-11T17:19:06+00:00",
+                chat_address="972987654321",
+                direction="in",
+                identities=TEST_CONTACT,
+                name="Test Name",
+                type="text",
+                body="replied text",
+                reply_to="wamid.xyzxyz==",
+            )
+        ],
+    ),
+    "meta/message_text.json": (
+        "1122334455667|msg|wamid.SYNTH.message_text.0",
+        "phone_number_id",
+        "1122334455667",
+        "messages",
+        "1122334455667|972987654321",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.message_text.0",
+                sent_at="2023-10-11T16:53:43+00:00",
+                chat_address="972987654321",
+                direction="in",
+                identities=TEST_CONTACT,
+                name="Test Name",
+                type="text",
+                body="Body Text",
+            )
+        ],
+    ),
+    "meta/message_text_bsuid_only.json": (
+        "106540352242922|msg|wamid.SYNTH.bsuidonly.0",
+        "phone_number_id",
+        "106540352242922",
+        "messages",
+        "106540352242922|IN.1000000000000002",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.bsuidonly.0",
+                sent_at="2026-05-12T09:53:02+00:00",
+                chat_address="IN.1000000000000002",
+                direction="in",
+                identities=[
+                    Identity("bsuid", "IN.1000000000000002"),
+                    Identity("parent_bsuid", "IN.ENT.9000000005"),
+                    Identity("username", "contato_nove"),
+                ],
+                name="Contato Nove",
+                type="text",
+                body="testing bsuid",
+            )
+        ],
+    ),
+    "meta/message_voice.json": (
+        "1122334455667|msg|wamid.SYNTH.message_voice.0",
+        "phone_number_id",
+        "1122334455667",
+        "messages",
+        "1122334455667|972987654321",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.message_voice.0",
+                sent_at="2023-10-11T16:57:53+00:00",
+                chat_address="972987654321",
+                direction="in",
+                identities=TEST_CONTACT,
+                name="Test Name",
+                type="audio",
+                media={
+                    "id": "1234567890987654321",
+                    "mime_type": "audio/ogg; codecs=opus",
+                    "sha256": "c3ludGhldGljLTMyLWJ5dGUtdmFsdWUtMDAwMDAwMDA=",
+                    "voice": True,
+                    "inline": False,
+                },
+            )
+        ],
+    ),
+    "meta/real_status_failed_131026.json": (
+        "106540352242922|st|wamid.HBgLMzI0NzAwMDAwMjYVAgARGBIzOTI2MzFGRjdBRjA4M0Y2RDQA|failed|1698231447",
+        "phone_number_id",
+        "106540352242922",
+        "statuses",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="wamid.HBgLMzI0NzAwMDAwMjYVAgARGBIzOTI2MzFGRjdBRjA4M0Y2RDQA",
+                status="failed",
+                at="2023-10-25T10:57:27+00:00",
+                error={
+                    "code": "131026",
+                    "title": "Receiver is incapable of receiving this message",
+                    "details": "Message Undeliverable.",
+                    "class": "recipient",
+                },
+                identities=[Identity("phone", "+32470000026"), Identity("wa_id", "32470000026")],
+            )
+        ],
+    ),
+    "meta/real_text_br_bsuid.json": (
+        "1000000000000201|msg|wamid.HBgMNTUzMTkwMDAwMDIwFQIAEhgUM0JENzA4QjYzRTYyOTI4ODIyOTIA",
+        "phone_number_id",
+        "1000000000000201",
+        "messages",
+        "1000000000000201|553190000020",
+        [
+            MessageReceived(
+                provider_message_id="wamid.HBgMNTUzMTkwMDAwMDIwFQIAEhgUM0JENzA4QjYzRTYyOTI4ODIyOTIA",
+                sent_at="2026-07-29T16:20:28+00:00",
+                chat_address="553190000020",
+                direction="in",
+                identities=[
+                    Identity("phone", "+5531990000020"),
+                    Identity("wa_id", "553190000020"),
+                    Identity("bsuid", "BR.1000000000000001"),
+                ],
+                name="Contato Oito",
+                type="text",
+                body="oi",
+            )
+        ],
+    ),
+    "meta/smb_message_echo_text.json": (
+        "1122334455667|smb_message_echoes|wamid.SYNTH.smb_message_echo_text.0",
+        "phone_number_id",
+        "1122334455667",
+        "smb_message_echoes",
+        "1122334455667|972987654321",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.smb_message_echo_text.0",
+                sent_at="2023-10-11T16:53:43+00:00",
+                chat_address="972987654321",
+                direction="out",
+                origin="phone_echo",
+                identities=TEST_CONTACT,
+                name="Test Name",
+                type="text",
+                body="Test message",
+            )
+        ],
+    ),
+    "meta/status_delivered.json": (
+        "1122334455667|st|wamid.xyzxyz|delivered|1698266945",
+        "phone_number_id",
+        "1122334455667",
+        "statuses",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="wamid.xyzxyz",
+                status="delivered",
+                at="2023-10-25T20:49:05+00:00",
+                identities=TEST_CONTACT,
+            )
+        ],
+    ),
+    "meta/status_failed_131049.json": (
+        "106540352242922|st|wamid.HBgLMTY1MDAwMDAwMjcVAgARGBI0QUQ2MjA4NEYyRkExNjMyREUA|failed|1751142888",
+        "phone_number_id",
+        "106540352242922",
+        "statuses",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="wamid.HBgLMTY1MDAwMDAwMjcVAgARGBI0QUQ2MjA4NEYyRkExNjMyREUA",
+                status="failed",
+                at="2025-06-28T20:34:48+00:00",
+                error={
+                    "code": "131049",
+                    "title": "This message was not delivered to maintain healthy ecosystem "
+                    "engagement.",
+                    "details": "In order to maintain a healthy ecosystem engagement, the message "
+                    "failed to be delivered.",
+                    "class": "defer",
+                },
+                identities=[Identity("phone", "+16505550101"), Identity("wa_id", "16505550101")],
+            )
+        ],
+    ),
+    "meta/status_read_v24_minimal.json": (
+        "106540352242922|st|wamid.HBgLMTY1MDAwMDAwMjcVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA=|read|1750030090",
+        "phone_number_id",
+        "106540352242922",
+        "statuses",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="wamid.HBgLMTY1MDAwMDAwMjcVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA=",
+                status="read",
+                at="2025-06-15T23:28:10+00:00",
+                identities=[Identity("phone", "+16505550101"), Identity("wa_id", "16505550101")],
+            )
+        ],
+    ),
+    "meta/status_sent_biz_opaque_callback_data.json": (
+        "1122334455667|st|wamid.xyzxyz|sent|1698266945",
+        "phone_number_id",
+        "1122334455667",
+        "statuses",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="wamid.xyzxyz",
+                status="sent",
+                at="2023-10-25T20:49:05+00:00",
+                client_ref="some data",
+                identities=TEST_CONTACT,
+            )
+        ],
+    ),
+    "meta/status_sent_pmp_marketing.json": (
+        "106540352242922|st|wamid.HBgLMTY1MDAwMDAwMjcVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA=|sent|1750030073",
+        "phone_number_id",
+        "106540352242922",
+        "statuses",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="wamid.HBgLMTY1MDAwMDAwMjcVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA=",
+                status="sent",
+                at="2025-06-15T23:27:53+00:00",
+                identities=[Identity("phone", "+16505550101"), Identity("wa_id", "16505550101")],
+            )
+        ],
+    ),
+    "meta/template_status_approved.json": (
+        "102290129340398|message_template_status_update|963078dcb59586b01ba8b4e117624a9055d69684|1751247548",
+        "waba",
+        "102290129340398",
+        "message_template_status_update",
+        None,
+        [
+            Notice(
+                name="message_template_status_update",
+                value={
+                    "event": "APPROVED",
+                    "message_template_id": 1689556908129832,
+                    "message_template_name": "order_confirmation",
+                    "message_template_language": "en_US",
+                    "reason": "NONE",
+                    "message_template_category": "UTILITY",
+                },
+            )
+        ],
+    ),
+    "meta/user_preferences_signup.json": (
+        "106540352242922|user_preferences|aa80293fdbc657aa24e9f62206f8824e5ad7c52d|1731705721",
+        "phone_number_id",
+        "106540352242922",
+        "user_preferences",
+        None,
+        [
+            Notice(
+                name="user_preferences",
+                value={
+                    "wa_id": "16505550101",
+                    "detail": "User signed up via signup link",
+                    "category": "marketing_messages",
+                    "value": "signup",
+                    "signup_id": "13176843987434774",
+                    "timestamp": 1731705721,
+                    "identities": [
+                        {"kind": "phone", "value": "+16505550101"},
+                        {"kind": "wa_id", "value": "16505550101"},
+                    ],
+                },
+            )
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", webhook_names())
+def test_a_sample_becomes_one_item_and_these_events(name: str) -> None:
+    provider, route = provider_of(name)
+    [item] = provider.split(read(name), route)
+    found = (item.dedupe_key, item.route_kind, item.route_value, item.kind, item.order_key)
+    assert (*found, provider.parse(item.kind, item.raw)) == EXPECTED[name]
+
+
+def test_every_expectation_has_a_sample() -> None:
+    assert set(EXPECTED) == set(webhook_names())

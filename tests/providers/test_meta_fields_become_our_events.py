@@ -1,0 +1,556 @@
+"""Every webhook field and message type of the Cloud API."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from functions.providers.base import (
+    ContactSeen,
+    Event,
+    Identity,
+    InstanceChanged,
+    Json,
+    MessageReceived,
+    Notice,
+    StatusChanged,
+    Unknown,
+)
+from functions.providers.meta import META
+
+METADATA = {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"}
+CONTACT = {"profile": {"name": "Sheena"}, "wa_id": "16505551234"}
+PHONE = [Identity("phone", "+16505551234"), Identity("wa_id", "16505551234")]
+BSUID = "US.13491208655302741918"
+PARENT = "US.ENT.11815799212886844830"
+
+
+def posted(field: str, value: Any) -> list[Event]:
+    change = {"field": field, "value": value}
+    body = {
+        "object": "whatsapp_business_account",
+        "entry": [{"id": "102", "time": 1751247548, "changes": [change]}],
+    }
+    items = META.split(orjson.dumps(body), None)
+    return [event for item in items for event in META.parse(item.kind, item.raw)]
+
+
+def received(
+    message: Json, contacts: list[Json] | None = None, field: str = "messages"
+) -> MessageReceived:
+    whole = {"from": "16505551234", "id": "wamid.A", "timestamp": "1749416383", **message}
+    name = "message_echoes" if field == "smb_message_echoes" else field
+    value = {"metadata": METADATA, "contacts": contacts or [CONTACT], name: [whole]}
+    [found] = posted(field, value)
+    assert isinstance(found, MessageReceived), found
+    return found
+
+
+def summary(message: MessageReceived) -> Json:
+    fields = ("type", "body", "media", "payload", "reply_to", "target")
+    return {name: got for name in fields if (got := getattr(message, name)) not in (None, {})}
+
+
+UNKNOWN_TYPE = {
+    "code": 131051,
+    "title": "Message type unknown",
+    "error_data": {"details": "Message type is currently not supported."},
+}
+KEPT_ERROR = {
+    "code": "131051",
+    "title": "Message type unknown",
+    "details": "Message type is currently not supported.",
+}
+
+CASES: dict[str, tuple[Json, Json]] = {
+    "text": ({"type": "text", "text": {"body": "oi"}}, {"type": "text", "body": "oi"}),
+    "video": (
+        {"type": "video", "video": {"id": "7", "mime_type": "video/mp4", "caption": "veja"}},
+        {
+            "type": "video",
+            "body": "veja",
+            "media": {"id": "7", "mime_type": "video/mp4", "inline": False},
+        },
+    ),
+    "document with its short-lived address": (
+        {
+            "type": "document",
+            "document": {"id": "7", "filename": "a.pdf", "url": "https://lookaside.fbsbx.com/x"},
+        },
+        {
+            "type": "document",
+            "media": {
+                "id": "7",
+                "url": "https://lookaside.fbsbx.com/x",
+                "file_name": "a.pdf",
+                "inline": False,
+            },
+        },
+    ),
+    "audio file": (
+        {"type": "audio", "audio": {"id": "7", "voice": False}},
+        {"type": "audio", "media": {"id": "7", "voice": False, "inline": False}},
+    ),
+    "sticker": (
+        {"type": "sticker", "sticker": {"id": "7", "animated": True}},
+        {
+            "type": "sticker",
+            "media": {"id": "7", "inline": False},
+            "payload": {"animated": True},
+        },
+    ),
+    "location": (
+        {"type": "location", "location": {"latitude": 37.4, "longitude": -122.2, "name": "HQ"}},
+        {
+            "type": "location",
+            "body": "HQ",
+            "payload": {"latitude": 37.4, "longitude": -122.2, "name": "HQ"},
+        },
+    ),
+    "contacts": (
+        {
+            "type": "contacts",
+            "contacts": [
+                {"name": {"formatted_name": "Rui"}, "phones": [{"phone": "+1 555-555-5555"}]},
+                {"name": {"first_name": "Bia"}},
+            ],
+        },
+        {
+            "type": "contacts",
+            "body": "Rui, Bia",
+            "payload": {
+                "contacts": [
+                    {"name": "Rui", "phones": ["+1 555-555-5555"]},
+                    {"name": "Bia", "phones": []},
+                ]
+            },
+        },
+    ),
+    "row of a list": (
+        {
+            "type": "interactive",
+            "context": {"from": "15550783881", "id": "wamid.B"},
+            "interactive": {
+                "type": "list_reply",
+                "list_reply": {"id": "r1", "title": "Azul", "description": "cor"},
+            },
+        },
+        {
+            "type": "interactive",
+            "body": "Azul",
+            "payload": {
+                "kind": "list_reply",
+                "id": "r1",
+                "title": "Azul",
+                "description": "cor",
+            },
+            "reply_to": "wamid.B",
+        },
+    ),
+    "form": (
+        {
+            "type": "interactive",
+            "interactive": {
+                "type": "nfm_reply",
+                "nfm_reply": {
+                    "response_json": '{"rating":"4","flow_token":"T1"}',
+                    "body": "Sent",
+                    "name": "flow",
+                },
+            },
+        },
+        {
+            "type": "interactive",
+            "body": "Sent",
+            "payload": {
+                "kind": "nfm_reply",
+                "id": "T1",
+                "name": "flow",
+                "response": {"rating": "4", "flow_token": "T1"},
+            },
+        },
+    ),
+    "form with an answer that is no JSON": (
+        {
+            "type": "interactive",
+            "interactive": {"type": "nfm_reply", "nfm_reply": {"response_json": "{"}},
+        },
+        {"type": "interactive", "payload": {"kind": "nfm_reply", "response": "{"}},
+    ),
+    "permission to call": (
+        {
+            "type": "interactive",
+            "interactive": {
+                "type": "call_permission_reply",
+                "call_permission_reply": {"response": "accept", "response_source": "user_action"},
+            },
+        },
+        {
+            "type": "interactive",
+            "body": "accept",
+            "payload": {
+                "kind": "call_permission_reply",
+                "response": "accept",
+                "response_source": "user_action",
+            },
+        },
+    ),
+    "interactive without content": ({"type": "interactive"}, {"type": "interactive"}),
+    "reaction taken back": (
+        {"type": "reaction", "reaction": {"message_id": "wamid.B", "emoji": ""}},
+        {"type": "reaction", "payload": {"removed": True}, "target": "wamid.B"},
+    ),
+    "reaction taken back without an emoji": (
+        {"type": "reaction", "reaction": {"message_id": "wamid.B"}},
+        {"type": "reaction", "payload": {"removed": True}, "target": "wamid.B"},
+    ),
+    "order": (
+        {
+            "type": "order",
+            "order": {"catalog_id": "3", "text": "p", "product_items": [{"quantity": 3}]},
+        },
+        {
+            "type": "order",
+            "body": "p",
+            "payload": {"catalog_id": "3", "product_items": [{"quantity": 3}]},
+        },
+    ),
+    "new number": (
+        {
+            "type": "system",
+            "system": {"body": "A changed", "wa_id": "972912345678", "type": "user_changed_number"},
+        },
+        {
+            "type": "system",
+            "body": "A changed",
+            "payload": {"kind": "user_changed_number", "wa_id": "972912345678"},
+        },
+    ),
+    "edit": (
+        {
+            "type": "edit",
+            "edit": {
+                "original_message_id": "wamid.B",
+                "message": {"type": "image", "image": {"id": "7", "caption": "novo"}},
+            },
+        },
+        {
+            "type": "edit",
+            "body": "novo",
+            "media": {"id": "7", "inline": False},
+            "payload": {"type": "image"},
+            "target": "wamid.B",
+        },
+    ),
+    "revoke": (
+        {"type": "revoke", "revoke": {"original_message_id": "wamid.B"}},
+        {"type": "revoke", "target": "wamid.B"},
+    ),
+    "unsupported": (
+        {"type": "unsupported", "errors": [UNKNOWN_TYPE], "unsupported": {"type": "poll"}},
+        {"type": "unsupported", "payload": {"content": "poll", "errors": [KEPT_ERROR]}},
+    ),
+    "unknown": (
+        {"type": "unknown", "errors": [{"code": 131051, "title": "T", "details": "D"}]},
+        {
+            "type": "unsupported",
+            "payload": {
+                "content": "unknown",
+                "errors": [{"code": "131051", "title": "T", "details": "D"}],
+            },
+        },
+    ),
+    "something invented tomorrow": (
+        {"type": "hologram", "hologram": {"depth": 3}},
+        {"type": "unsupported", "payload": {"content": "hologram", "value": {"depth": 3}}},
+    ),
+    "first contact": (
+        {"type": "request_welcome"},
+        {"type": "system", "payload": {"kind": "request_welcome"}},
+    ),
+    "forwarded": (
+        {"type": "text", "text": {"body": "oi"}, "context": {"frequently_forwarded": True}},
+        {"type": "text", "body": "oi", "payload": {"forwarded": True}},
+    ),
+    "from an advertisement": (
+        {
+            "type": "text",
+            "text": {"body": "oi"},
+            "referral": {
+                "source_url": "https://fb.me/x",
+                "source_id": "1",
+                "source_type": "ad",
+                "headline": "Oferta",
+                "image_url": "https://scontent/x",
+                "ctwa_clid": "ARA",
+            },
+        },
+        {
+            "type": "text",
+            "body": "oi",
+            "payload": {
+                "referral": {
+                    "source_type": "ad",
+                    "source_id": "1",
+                    "source_url": "https://fb.me/x",
+                    "headline": "Oferta",
+                    "ctwa_clid": "ARA",
+                }
+            },
+        },
+    ),
+    "about a product": (
+        {
+            "type": "text",
+            "text": {"body": "tem?"},
+            "context": {"id": "wamid.B", "referred_product": {"catalog_id": "3"}},
+        },
+        {
+            "type": "text",
+            "body": "tem?",
+            "payload": {"product": {"catalog_id": "3"}},
+            "reply_to": "wamid.B",
+        },
+    ),
+    "without a type": ({"text": {"body": "oi"}}, {"type": "text", "body": "oi"}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_message_has_this_type_and_content(name: str) -> None:
+    message, expected = CASES[name]
+    found = received(message)
+    assert summary(found) == expected
+    assert (found.provider_message_id, found.chat_address) == ("wamid.A", "16505551234")
+    assert (found.identities, found.name) == (PHONE, "Sheena")
+
+
+def test_a_message_in_a_group_has_an_author() -> None:
+    contact = {"profile": {"name": "Sheena", "username": "@real"}, "user_id": BSUID}
+    message = {"from": None, "from_user_id": BSUID, "group_id": "1203@g.us", "type": "text"}
+    found = received({**message, "text": {"body": "oi"}}, [contact])
+    assert (found.chat_kind, found.chat_address) == ("group", "1203@g.us")
+    assert found.author == {"id": BSUID, "name": "Sheena"}
+    assert found.identities == []
+
+
+def test_a_contact_entry_of_somebody_else_is_not_taken() -> None:
+    other = {"profile": {"name": "Rui"}, "wa_id": "222222222222", "user_id": BSUID}
+    found = received({"type": "text", "text": {"body": "oi"}}, [other])
+    assert (found.name, found.identities) == (None, PHONE)
+
+
+def test_a_contact_entry_may_lack_or_have_the_ninth_digit() -> None:
+    contact = {"profile": {"name": "Ana"}, "wa_id": "553199990001", "user_id": "BR.1"}
+    found = received({"from": "5531999990001", "type": "text", "text": {"body": "oi"}}, [contact])
+    assert found.name == "Ana"
+    assert found.identities == [
+        Identity("phone", "+5531999990001"),
+        Identity("wa_id", "5531999990001"),
+        Identity("bsuid", "BR.1"),
+    ]
+
+
+def test_a_system_message_without_a_sender_names_its_new_id() -> None:
+    system = {"type": "user_changed_user_id", "user_id": BSUID, "body": "changed"}
+    value = {
+        "metadata": METADATA,
+        "messages": [{"id": "wamid.A", "type": "system", "system": system}],
+    }
+    [found] = posted("messages", value)
+    assert isinstance(found, MessageReceived)
+    assert (found.type, found.identities) == ("system", [Identity("bsuid", BSUID)])
+
+
+def test_an_echo_of_the_phone_is_ours() -> None:
+    message = {"from": "15550783881", "to": "16505551234", "type": "revoke"}
+    revoke = {"revoke": {"original_message_id": "wamid.B"}}
+    found = received({**message, **revoke}, field="smb_message_echoes")
+    assert (found.direction, found.origin) == ("out", "phone_echo")
+    assert (found.chat_address, found.target) == ("16505551234", "wamid.B")
+
+
+def test_history_keeps_direction_status_and_chat() -> None:
+    def past(sender: str, identity: str) -> Json:
+        message = {"from": sender, "id": identity, "timestamp": "1739230955", "type": "text"}
+        return {**message, "text": {"body": "oi"}, "history_context": {"status": "READ"}}
+
+    messages = [past("15550783881", "wamid.1"), past("16505551234", "wamid.2")]
+    thread = {"id": "16505551234", "messages": messages}
+    chunk = {"metadata": {"phase": 0, "chunk_order": 1, "progress": 55}, "threads": [thread]}
+    ours, theirs = posted("history", {"metadata": METADATA, "history": [chunk]})
+    assert isinstance(ours, MessageReceived)
+    assert isinstance(theirs, MessageReceived)
+    assert (ours.direction, ours.status, ours.identities) == ("out", "read", PHONE)
+    assert (theirs.direction, theirs.status, theirs.identities) == ("in", None, PHONE)
+    assert ours.payload == theirs.payload == {"history": True}
+
+
+def test_history_that_is_not_shared_is_noticed() -> None:
+    chunk = {"errors": [{"code": 2593109, "title": "History sync is turned off"}]}
+    [found] = posted("history", {"metadata": METADATA, "history": [chunk]})
+    assert isinstance(found, Notice)
+    assert found.name == "history_chunk"
+
+
+def test_the_address_book_of_the_phone_names_contacts() -> None:
+    contact = {"full_name": "Pablo M.", "first_name": "Pablo", "phone_number": "16505551234"}
+    add = {"type": "contact", "contact": contact, "action": "add"}
+    remove = {**add, "action": "remove"}
+    found = posted("smb_app_state_sync", {"metadata": METADATA, "state_sync": [add, remove]})
+    assert found == [ContactSeen(PHONE, "Pablo M."), Notice("smb_app_state_sync", remove)]
+
+
+@pytest.mark.parametrize("status", ["sent", "delivered", "read", "played"])
+def test_every_status_has_its_place(status: str) -> None:
+    entry = {"id": "wamid.A", "status": status, "timestamp": "1750030073"}
+    [found] = posted("messages", {"metadata": METADATA, "statuses": [entry]})
+    assert found == StatusChanged("wamid.A", status, at="2025-06-15T23:27:53+00:00")  # type: ignore[arg-type]
+
+
+def test_a_status_for_a_user_without_a_phone_names_the_user() -> None:
+    entry = {
+        "id": "wamid.A",
+        "status": "delivered",
+        "recipient_user_id": BSUID,
+        "parent_recipient_user_id": PARENT,
+    }
+    [found] = posted("messages", {"metadata": METADATA, "statuses": [entry]})
+    assert isinstance(found, StatusChanged)
+    assert found.identities == [Identity("bsuid", BSUID), Identity("parent_bsuid", PARENT)]
+
+
+def test_a_status_in_a_group_names_no_contact() -> None:
+    entry = {
+        "id": "wamid.A",
+        "status": "read",
+        "recipient_id": "1203@g.us",
+        "recipient_type": "group",
+        "recipient_participant_id": "16505551234",
+    }
+    [found] = posted("messages", {"metadata": METADATA, "statuses": [entry]})
+    assert isinstance(found, StatusChanged)
+    assert found.identities == []
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (131047, "window_closed"), (131050, "opt_out"), (131049, "defer"), (130472, "defer"),
+        (131026, "recipient"), (131056, "pair_rate"), (131031, "integrity"), (190, "configuration"),
+        (250, "configuration"), (132001, "request"), (132015, "template"), (131053, "media"),
+        (424242, "unknown"), ("131026", "recipient"), (None, "unknown"),
+    ],
+)  # fmt: skip
+def test_the_reason_of_a_failure_is_kept_with_its_class(code: Any, meaning: str) -> None:
+    error = {"code": code, "title": "T", "error_data": {"details": "D"}}
+    entry = {"id": "wamid.A", "status": "failed", "errors": [error]}
+    [found] = posted("messages", {"metadata": METADATA, "statuses": [entry]})
+    assert isinstance(found, StatusChanged)
+    assert found.error == {
+        "code": str(code) if code else "unnamed",
+        "title": "T",
+        "details": "D",
+        "class": meaning,
+    }
+
+
+def test_a_call_is_no_message() -> None:
+    ringing = {"id": "wacid.A", "type": "call", "status": "RINGING"}
+    assert posted("calls", {"metadata": METADATA, "statuses": [ringing]}) == [
+        Notice("calls", ringing)
+    ]
+    assert posted("messages", {"metadata": METADATA, "statuses": [ringing]}) == [
+        Notice("calls", ringing)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}, ("banned", "DISABLE")),
+        ({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}, ("open", "REINSTATE")),
+        ({"event": "ACCOUNT_DELETED"}, ("closed", "ACCOUNT_DELETED")),
+        ({"event": "PARTNER_REMOVED", "waba_info": {"waba_id": "9"}}, ("closed", "PARTNER_REMOVED")),
+        ({"event": "ACCOUNT_RECONNECTED"}, ("open", "ACCOUNT_RECONNECTED")),
+        ({"event": "ACCOUNT_RESTRICTION", "restriction_info": []}, None),
+        ({"event": "VERIFIED_ACCOUNT", "phone_number": "16505551111"}, None),
+    ],
+)  # fmt: skip
+def test_an_account_update_is_noticed_and_may_change_the_connection(
+    value: Json, expected: tuple[str, str] | None
+) -> None:
+    found = posted("account_update", value)
+    assert found[-1] == Notice("account_update", value)
+    changes = [(one.state, one.reason) for one in found if isinstance(one, InstanceChanged)]
+    assert changes == ([expected] if expected else [])
+
+
+def test_a_stop_of_marketing_names_its_contact() -> None:
+    stop = {"user_id": BSUID, "category": "marketing_messages", "value": "stop", "timestamp": 1}
+    [found] = posted("user_preferences", {"metadata": METADATA, "user_preferences": [stop]})
+    assert isinstance(found, Notice)
+    assert found.value == {**stop, "identities": [{"kind": "bsuid", "value": BSUID}]}
+
+
+def test_a_new_user_id_is_linked_to_the_old_one() -> None:
+    change = {
+        "wa_id": "16505551234",
+        "user_id": {"previous": "US.1", "current": BSUID},
+        "parent_user_id": {"previous": "US.ENT.1", "current": PARENT},
+    }
+    seen, notice = posted("user_id_update", {"metadata": METADATA, "user_id_update": [change]})
+    assert isinstance(seen, ContactSeen)
+    assert seen.identities == [
+        *PHONE,
+        Identity("bsuid", BSUID),
+        Identity("parent_bsuid", PARENT),
+        Identity("bsuid", "US.1"),
+        Identity("parent_bsuid", "US.ENT.1"),
+    ]
+    assert notice == Notice("user_id_update", change)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "account_alerts", "account_review_update", "business_capability_update",
+        "business_username_update", "flows", "message_template_components_update",
+        "message_template_quality_update", "message_template_status_update",
+        "phone_number_name_update", "phone_number_quality_update", "security",
+        "template_category_update",
+    ],
+)  # fmt: skip
+def test_news_of_an_account_are_noticed(field: str) -> None:
+    value = {"display_phone_number": "16505551111", "event": "FLAGGED"}
+    assert posted(field, value) == [Notice(field, value)]
+
+
+def test_groups_are_noticed_one_by_one() -> None:
+    groups = [{"group_id": "1@g.us", "type": "t"}, {"group_id": "2@g.us", "type": "t"}]
+    value = {"metadata": METADATA, "groups": groups}
+    assert posted("group_participants_update", value) == [
+        Notice("group_participants_update", group) for group in groups
+    ]
+
+
+def test_errors_beside_messages_are_noticed() -> None:
+    value = {"metadata": METADATA, "errors": [{"code": 130429}]}
+    assert posted("messages", value) == [Notice("errors", {"code": 130429})]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("teleport", {"a": 1}, "field teleport"),
+        ("messages", None, "messages carries no object"),
+        ("messages", {"messages": ["x"]}, "messages carries no object"),
+        ("messages", {"messages": [{"from": "1"}]}, "message without an id"),
+        ("messages", {"messages": [{"id": "A"}]}, "message A names no chat"),
+        ("messages", {"statuses": [{"status": "read"}]}, "status without the id of a message"),
+        ("messages", {"statuses": [{"id": "A"}]}, "status missing of message A"),
+        ("messages", {"statuses": [{"id": "A", "status": "warning"}]}, "status warning of message A"),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_is_kept_as_unknown(field: str, value: Any, reason: str) -> None:
+    assert posted(field, value) == [Unknown(reason)]

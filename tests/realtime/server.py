@@ -1,0 +1,79 @@
+"""The realtime part of the gateway alone, in this process, on a port that survives a restart."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+import asyncpg
+import uvicorn
+from starlette.applications import Starlette
+
+from local.gateway.context import Gateway
+from local.gateway.realtime import Faults, Realtime
+from tests.realtime.project import Project
+
+
+class Server:
+    """`start` and `stop` as often as wanted; also an async context manager."""
+
+    def __init__(self, project: Project, faults: Faults | None = None) -> None:
+        self._project = project
+        self._faults = faults or Faults()
+        self.port = free_port()
+        self._uvicorn: uvicorn.Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def websocket_url(self, key: str, version: str = "1.0.0") -> str:
+        return f"ws://127.0.0.1:{self.port}/realtime/v1/websocket?apikey={key}&vsn={version}"
+
+    async def start(self) -> None:
+        realtime = Realtime(faults=self._faults)
+
+        @asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            async with asyncpg.create_pool(self._project.database_url, min_size=1) as pool:
+                await realtime.start(
+                    Gateway(
+                        keys=self._project.keys,
+                        rest=pool,
+                        admin=pool,
+                        database_url=self._project.database_url,
+                        public_url=self.url,
+                    )
+                )
+                yield
+                await realtime.stop()
+
+        app = Starlette(routes=realtime.routes(), lifespan=lifespan)
+        config = uvicorn.Config(app, port=self.port, log_level="error", timeout_graceful_shutdown=2)
+        self._uvicorn = uvicorn.Server(config)
+        self._task = asyncio.create_task(self._uvicorn.serve())
+        while not self._uvicorn.started:
+            if self._task.done():
+                raise RuntimeError("the server ended at its start")
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        if self._uvicorn is not None and self._task is not None:
+            self._uvicorn.should_exit = True
+            await self._task
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
