@@ -5,8 +5,8 @@ import asyncio
 import sys
 
 from local import dev
-from local.postgres import PostgresError
 from local.processes import ChildError
+from local.stack import StackError
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
         asyncio.run(dev.run(fresh=options.fresh))
     except KeyboardInterrupt:
         return 130
-    except (PostgresError, ChildError) as error:
+    except (StackError, ChildError) as error:
         print(f"make dev: {error}", file=sys.stderr)
         return 1
     return 0

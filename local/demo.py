@@ -54,16 +54,20 @@ async def load(
     for number in numbers:
         await _connect(client, number, stack_secret, whatsapp_url)
     api_key = "rk_" + derive(stack_secret, "api key")
-    await client.table("api_keys").upsert(
-        {
-            "company_id": COMPANY_ID,
-            "name": "make dev",
-            "key_hash": hashlib.sha256(api_key.encode()).hexdigest(),
-            "key_hint": api_key[-4:],
-        },
-        on_conflict="key_hash",
-        ignore_duplicates=True,
-    ).execute()
+    await (
+        client.table("api_keys")
+        .upsert(
+            {
+                "company_id": COMPANY_ID,
+                "name": "make dev",
+                "key_hash": hashlib.sha256(api_key.encode()).hexdigest(),
+                "key_hint": api_key[-4:],
+            },
+            on_conflict="key_hash",
+            ignore_duplicates=True,
+        )
+        .execute()
+    )
     return Demo(COMPANY_ID, numbers, api_key)
 
 
@@ -78,14 +82,19 @@ async def _add_people(client: AsyncClient) -> None:
                 raise
         users = await client.auth.admin.list_users()
         user_id = next(user.id for user in users if user.email == email)
-        await client.table("company_members").upsert(
-            {"company_id": COMPANY_ID, "user_id": user_id, "role": role}
-        ).execute()
+        await (
+            client.table("company_members")
+            .upsert({"company_id": COMPANY_ID, "user_id": user_id, "role": role})
+            .execute()
+        )
 
 
 def _numbers(secret: str, api_url: str) -> list[DemoNumber]:
     evolution_token, meta_token = derive(secret, "evolution url"), derive(secret, "meta url")
-    evolution_url, meta_url = f"{api_url}/in/evolution/{evolution_token}", f"{api_url}/in/meta/{meta_token}"
+    evolution_url, meta_url = (
+        f"{api_url}/in/evolution/{evolution_token}",
+        f"{api_url}/in/meta/{meta_token}",
+    )
     return [
         DemoNumber(
             "evolution",

@@ -19,11 +19,13 @@ from local.demo import Demo
 from local.processes import Child
 from local.screen import Screen
 from local.show import Show
-from local.stack import Stack
+from local.stack import Ports, Stack, choose_port, reset
 
 ROOT = Path(__file__).parent.parent
-DATA = ROOT / ".recado"
+DATA = ROOT / ".recado" / "dev"
+# Of the Supabase CLI and its neighbours; a taken one is replaced by any free port.
 API_PORT = 54320
+PORTS = Ports(gateway=54321, postgres=54322, whatsapp=54323)
 TICK_SECONDS = 15.0
 
 
@@ -32,9 +34,10 @@ async def run(*, fresh: bool) -> None:
     began = time.monotonic()
     with Screen() as screen:
         if fresh:
-            await Stack.remove(DATA)
+            await reset(DATA)
         screen.say("[bold]Recado[/bold] starts: database, Supabase gateway, fake WhatsApp, API ...")
-        async with Stack(DATA) as stack, _api(stack) as (api_url, cron_secret):
+        async with Stack(DATA, PORTS, seeded=True) as stack, _api(stack) as (api_url, cron_secret):
+            assert stack.whatsapp_url
             company = await demo.load(
                 url=stack.url,
                 secret_key=stack.keys.secret_key,
@@ -51,7 +54,7 @@ async def run(*, fresh: bool) -> None:
 @asynccontextmanager
 async def _api(stack: Stack) -> AsyncIterator[tuple[str, str]]:
     """The API as it is deployed, in a process of its own."""
-    port = free_port(API_PORT)
+    port = choose_port(API_PORT, strict=False)
     cron_secret = demo.derive(stack.keys.jwt_secret, "cron")
     environment = {
         "SUPABASE_URL": stack.url,
@@ -63,7 +66,7 @@ async def _api(stack: Stack) -> AsyncIterator[tuple[str, str]]:
     child = Child(
         "the API",
         [sys.executable, "-m", "uvicorn", "functions.index:app", "--port", str(port)],
-        log=DATA / "logs" / "api.log",
+        log=stack.logs / "api.log",
         cwd=ROOT,
     )
     url = f"http://127.0.0.1:{port}"
@@ -96,7 +99,7 @@ def _introduce(
             "secret key": stack.keys.secret_key,
             "Postgres": stack.database_url,
             "users": f"{demo.OWNER} (owner), {demo.VIEWER} (viewer); password {demo.PASSWORD}",
-            "logs": str(DATA / "logs"),
+            "logs": str(stack.logs),
         }
     )
     screen.say("\nWrite to the company as a customer, from another terminal:")

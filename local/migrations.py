@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from local.errors import StackError
 from local.statements import Statement, split
 
 FILE_NAME = re.compile(r"^([0-9]+)_(.*)\.sql$")
@@ -37,7 +38,7 @@ create table if not exists supabase_migrations.seed_files (path text not null pr
 """  # noqa: E501
 
 
-class MigrationError(RuntimeError):
+class MigrationError(StackError):
     """Nothing of the named file is applied; the message says where it failed and why."""
 
 

@@ -20,6 +20,7 @@ from typing import IO
 
 import asyncpg
 
+from local.errors import StackError
 from local.processes import Child, ChildError
 
 HOST = "127.0.0.1"
@@ -43,7 +44,7 @@ SETTINGS = {
 HBA = "host all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n"
 
 
-class PostgresError(RuntimeError):
+class PostgresError(StackError):
     """The server cannot run; the message says why and what to do."""
 
 

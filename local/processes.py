@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic
 
+from local.errors import StackError
+
 GUARD = Path(__file__).with_name("guard.py")
 
 
-class ChildError(RuntimeError):
+class ChildError(StackError):
     """A child process ended, or did not become ready; the message holds the end of its log."""
 
 

@@ -6,7 +6,7 @@ line of its own, without colours.
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -108,7 +108,7 @@ def _progress(row: Row) -> str:
     return " · ".join(parts)
 
 
-def shorten(text: Any, length: int = 34) -> str:
+def shorten(text: str | None, length: int = 34) -> str:
     """At most `length` characters of a message."""
-    text = str(text or "")
+    text = text or ""
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -17,14 +17,15 @@ from typing import Self
 import httpx
 
 from local.bootstrap import bootstrap
+from local.errors import StackError
 from local.keys import Keys
 from local.migrations import migrate, seed
-from local.postgres import HOST, SUPERUSER, Postgres, PostgresError, port_is_taken
-from local.processes import Child, ChildError
+from local.postgres import HOST, SUPERUSER, Postgres, port_is_taken
+from local.processes import Child
 
 ROOT = Path(__file__).resolve().parent.parent
 # Below the ports that systems hand out to outgoing connections, so nobody takes one by chance.
-EPHEMERAL = range(20_000, 32_000)
+FREE_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,13 @@ class Ports:
     strict: bool = False
 
 
-class StackError(RuntimeError):
-    """The stack cannot run; the message says why and what to do."""
-
-
 class Stack:
     """A running project. After start: `url`, `database_url`, `keys`, `whatsapp_url`.
 
-    `data` is a folder of its own: postgres/, keys.json, logs/. `migrations` is a folder like
+    `data` is a folder of its own: postgres/, keys.json, logs/. `project` is a folder like
     supabase/, with migrations/ and seed.sql in it, or None for an empty project. `database_url`
     is the superuser's: for tests and the migrator, never for the application.
+    Raises: StackError from `async with` when something does not start.
     """
 
     def __init__(
@@ -55,34 +53,40 @@ class Stack:
         ports: Ports | None = None,
         *,
         postgres_version: int = 18,
-        migrations: Path | None = ROOT / "supabase",
-        whatsapp: bool = True,
+        project: Path | None = ROOT / "supabase",
         seeded: bool = False,
     ) -> None:
         self.data = data.absolute()
-        self._ports = ports or Ports()
-        self._version = postgres_version
-        self._migrations = migrations
-        self._with_whatsapp = whatsapp
-        self._seeded = seeded
-        self._running: AsyncExitStack | None = None
-        self._postgres: Postgres | None = None
-        self._gateway: Child | None = None
+        self.logs = self.data / "logs"
         self.keys: Keys
+        self.postgres: Postgres
         self.url = ""
         self.database_url = ""
-        self.whatsapp_url: str | None = None
+        self.whatsapp_url = ""
+        self._ports = ports or Ports()
+        self._version = postgres_version
+        self._project = project
+        self._seeded = seeded
+        self._running: AsyncExitStack | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as running:
             self.data.mkdir(parents=True, exist_ok=True)
             self.keys = Keys.load_or_create(self.data / "keys.json")
-            postgres = await self._start_postgres(running)
-            await bootstrap(postgres.url(SUPERUSER))
-            await self._migrate(postgres)
-            await self._start_gateway(running)
-            if self._with_whatsapp and (ROOT / "local" / "whatsapp").exists():
-                await self._start_whatsapp(running)
+            self.postgres = Postgres(
+                data=self.data / "postgres",
+                port=choose_port(self._ports.postgres, strict=self._ports.strict),
+                version=self._version,
+                log=self.logs / "postgres.log",
+            )
+            await running.enter_async_context(self.postgres)
+            self.database_url = self.postgres.url(SUPERUSER)
+            await bootstrap(self.database_url)
+            await self._migrate()
+            port = choose_port(self._ports.gateway, strict=self._ports.strict)
+            self.url = await self._start_gateway(running, port)
+            port = choose_port(self._ports.whatsapp, strict=self._ports.strict)
+            self.whatsapp_url = await start_whatsapp(running, self.logs, port)
             self._running = running.pop_all()
         return self
 
@@ -96,96 +100,65 @@ class Stack:
             await self._running.aclose()
             self._running = None
 
-    @property
-    def logs(self) -> Path:
-        """Where every part writes its log."""
-        return self.data / "logs"
+    @staticmethod
+    async def remove(data: Path) -> None:
+        """Removes what a stopped stack kept in `data`; the next start makes it anew."""
+        if data.exists():
+            await asyncio.to_thread(shutil.rmtree, data)
 
-    async def restart_postgres(self) -> None:
-        """Stops Postgres and starts it again on its port; the gateway has to cope."""
-        assert self._postgres is not None
-        await self._postgres.stop()
-        await self._postgres.__aenter__()
-
-    async def _start_postgres(self, running: AsyncExitStack) -> Postgres:
-        port = choose_port(self._ports.postgres, strict=self._ports.strict)
-        log = self.logs / "postgres.log"
-        try:
-            postgres = Postgres(
-                data=self.data / "postgres", port=port, version=self._version, log=log
-            )
-            await running.enter_async_context(postgres)
-        except PostgresError as error:
-            raise StackError(str(error)) from error
-        self._postgres = postgres
-        self.database_url = postgres.url(SUPERUSER)
-        return postgres
-
-    async def _migrate(self, postgres: Postgres) -> None:
-        folder = self._migrations
-        if folder is None or not (folder / "migrations").exists():
+    async def _migrate(self) -> None:
+        if self._project is None:
             return
-        url = postgres.url("postgres")
-        await migrate(url, folder / "migrations")
-        if self._seeded and (folder / "seed.sql").exists():
-            await seed(url, folder / "seed.sql")
+        url = self.postgres.url("postgres")
+        await migrate(url, self._project / "migrations")
+        if self._seeded:
+            await seed(url, self._project / "seed.sql")
 
-    async def _start_gateway(self, running: AsyncExitStack) -> None:
-        port = choose_port(self._ports.gateway, strict=self._ports.strict)
-        assert self._postgres is not None
-        options = ["--pg-port", str(self._postgres.port), "--data", str(self.data)]
-        self.url = f"http://{HOST}:{port}"
-        headers = {"apikey": self.keys.publishable_key}
-        self._gateway = await self._serve(
-            running, "gateway", port, options, f"{self.url}/auth/v1/health", headers
-        )
-
-    async def _start_whatsapp(self, running: AsyncExitStack) -> None:
-        port = choose_port(self._ports.whatsapp, strict=self._ports.strict)
-        self.whatsapp_url = f"http://{HOST}:{port}"
-        await self._serve(running, "whatsapp", port, [], self.whatsapp_url, {})
-
-    async def _serve(
-        self,
-        running: AsyncExitStack,
-        name: str,
-        port: int,
-        options: list[str],
-        health: str,
-        headers: dict[str, str],
-    ) -> Child:
-        """Runs `python -m local.<name>` and waits until `health` answers."""
-        command = [sys.executable, "-m", f"local.{name}", "--host", HOST, "--port", str(port)]
-        child = Child(name, [*command, *options], log=self.logs / f"{name}.log", cwd=ROOT)
+    async def _start_gateway(self, running: AsyncExitStack, port: int) -> str:
+        url = f"http://{HOST}:{port}"
+        command = ["--pg-port", str(self.postgres.port), "--data", str(self.data)]
+        child = _run_module("gateway", self.logs, port, command)
         running.push_async_callback(child.stop)
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
-
-            async def answers() -> bool:
-                try:
-                    return (await http.get(health, headers=headers)).status_code < 500
-                except httpx.TransportError:
-                    return False
-
-            try:
-                await child.until_ready(answers)
-            except ChildError as error:
-                raise StackError(str(error)) from error
-        return child
+        await _until_healthy(child, f"{url}/auth/v1/health", {"apikey": self.keys.publishable_key})
+        return url
 
 
-def choose_port(wanted: int, *, strict: bool) -> int:
+async def start_whatsapp(running: AsyncExitStack, logs: Path, port: int = 0) -> str:
+    """Runs the fake WhatsApp until `running` is closed; its address."""
+    port = port or choose_port(0)
+    child = _run_module("whatsapp", logs, port, [])
+    running.push_async_callback(child.stop)
+    url = f"http://{HOST}:{port}"
+    await _until_healthy(child, url, {})
+    return url
+
+
+def choose_port(wanted: int, *, strict: bool = False) -> int:
     """`wanted` when it is free, else another free port; StackError instead when `strict`."""
     if wanted and not port_is_taken(wanted):
         return wanted
     if wanted and strict:
         raise StackError(f"port {wanted} is taken; free it or choose another")
     for _ in range(1000):
-        port = random.choice(EPHEMERAL)
+        port = random.choice(FREE_PORTS)
         if not port_is_taken(port):
             return port
-    raise StackError("no free port found")
+    raise StackError(f"no free port between {FREE_PORTS.start} and {FREE_PORTS.stop}")
 
 
-async def reset(data: Path) -> None:
-    """Removes everything a stopped stack kept; the next start makes it anew."""
-    await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
+def _run_module(name: str, logs: Path, port: int, options: list[str]) -> Child:
+    command = [sys.executable, "-m", f"local.{name}", "--host", HOST, "--port", str(port)]
+    return Child(f"local.{name}", [*command, *options], log=logs / f"{name}.log", cwd=ROOT)
+
+
+async def _until_healthy(child: Child, url: str, headers: dict[str, str]) -> None:
+    """Returns when `url` answers anything but a server error."""
+    async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+
+        async def answers() -> bool:
+            try:
+                return (await http.get(url, headers=headers)).status_code < 500
+            except httpx.TransportError:
+                return False
+
+        await child.until_ready(answers)

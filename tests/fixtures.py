@@ -120,12 +120,14 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
 @pytest.fixture(scope="session")
 async def whatsapp(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     """The control of the fake WhatsApp."""
+    assert stack.whatsapp_url
     async with httpx.AsyncClient(base_url=stack.whatsapp_url, timeout=30.0) as http:
         yield http
 
 
 @pytest.fixture
 async def tenant(project: Project, stack: Stack) -> Tenant:
+    assert stack.whatsapp_url
     return await project.new_tenant(stack.whatsapp_url)
 
 

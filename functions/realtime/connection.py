@@ -5,8 +5,9 @@ Package `realtime` speaks the protocol; this module supervises it, because alone
 repeats the token of the first join, and serializer 1.0.0 cannot tell a late `phx_close` of an
 earlier join from one of the present join. Hence one client per connection, never reconnecting by
 itself: whatever ends a joined topic ends the connection, and the next one starts clean, with a
-fresh token. Only a refused join is left to the package, which asks again after 1, 2, 5, 10 s, so
-that one forbidden topic does not disturb the others.
+fresh token. Its reading task may die without a word, so that task is watched. Only a refused join
+is left to the package, which asks again after 1, 2, 5, 10 s, so that one forbidden topic does not
+disturb the others.
 """
 
 import asyncio
@@ -76,8 +77,9 @@ class Connection:
         self._backoff = backoff
         self._wanted: dict[str, None] = {}
         self._joined: set[str] = set()
-        self._ended: str | None = None
         self._wake = asyncio.Event()
+        self._end = asyncio.Event()
+        self._reason = ""
 
     def add(self, topic: str) -> None:
         self._wanted[topic] = None
@@ -89,8 +91,8 @@ class Connection:
 
     def replace(self, reason: str) -> None:
         """End the present connection; a new one follows."""
-        self._ended = reason
-        self._wake.set()
+        self._reason = reason
+        self._end.set()
 
     async def run(self) -> None:
         failures = 0
@@ -105,27 +107,42 @@ class Connection:
             await asyncio.sleep(self._backoff.seconds(failures))
 
     async def _serve(self) -> None:
-        """Connect and stay. Returns never; raises when the connection is no longer whole."""
-        self._ended = None
+        """Connect and stay. Always raises: ConnectionEnded, or whatever made staying impossible."""
+        self._end.clear()
         client = AsyncRealtimeClient(self._url, self._api_key, auto_reconnect=False)
+        tasks: list[asyncio.Task[Any]] = []
         try:
             await client.connect()
-            token = ""
-            while True:
-                self._wake.clear()
-                latest = await self._latest_token(token)
-                if latest != token:
-                    token = latest
-                    await client.set_auth(token)
-                await self._leave_removed(client)
-                await self._join_missing(client)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_seconds_to_renewal(token)):
-                        await self._wake.wait()
-                if self._ended or not client.is_connected:
-                    raise ConnectionEnded(self._ended or "socket closed")
+            tasks = [
+                asyncio.create_task(self._maintain(client)),
+                asyncio.create_task(self._end.wait()),
+            ]
+            reading = client._listen_task
+            ends = [*tasks, reading] if reading else tasks
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                tasks[0].result()
+            raise ConnectionEnded(self._reason if self._end.is_set() else "socket closed")
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await _dispose(client)
+
+    async def _maintain(self, client: AsyncRealtimeClient) -> None:
+        """Keep the token fresh and the joined topics those that are wanted."""
+        token = ""
+        while True:
+            self._wake.clear()
+            latest = await self._latest_token(token)
+            if latest != token:
+                token = latest
+                await client.set_auth(token)
+            await self._leave_removed(client)
+            await self._join_missing(client)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_seconds_to_renewal(token)):
+                    await self._wake.wait()
 
     async def _latest_token(self, present: str) -> str:
         """A source that fails for a while does not cost a connection that still has a token."""
@@ -145,8 +162,7 @@ class Connection:
 
         async def join(topic: str) -> None:
             async with places:
-                if client.is_connected and not self._ended:
-                    await self._join(client, topic)
+                await self._join(client, topic)
 
         await asyncio.gather(*(join(topic) for topic in missing))
 

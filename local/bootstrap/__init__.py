@@ -8,12 +8,14 @@ from pathlib import Path
 
 import asyncpg
 
+from local.errors import StackError
+
 # Later files name objects of earlier ones; api.sql is last because it watches all later DDL.
 FILES = ("roles.sql", "auth.sql", "storage.sql", "realtime.sql", "api.sql")
 FOLDER = Path(__file__).parent
 
 
-class BootstrapChanged(RuntimeError):
+class BootstrapChanged(StackError):
     """The data directory was made with other bootstrap files; it has to be made anew."""
 
 
@@ -35,7 +37,9 @@ async def bootstrap(database_url: str) -> bool:
         if recorded == mark:
             return False
         if recorded is not None and recorded.startswith("local bootstrap "):
-            raise BootstrapChanged("local/bootstrap changed since this database was made")
+            raise BootstrapChanged(
+                "local/bootstrap changed since this database was made: start over (FRESH=1 make dev)"
+            )
         async with connection.transaction():
             for source in sources.values():
                 await connection.execute(source)

@@ -91,7 +91,8 @@ def test_the_same_contact_at_two_numbers_is_two_chats() -> None:
 
 
 def test_a_body_without_changes_is_kept() -> None:
-    for body in ({}, {"entry": []}, {"entry": [{"id": "waba-1"}]}, {"entry": "x"}):
+    bodies: list[Json] = [{}, {"entry": []}, {"entry": [{"id": "waba-1"}]}, {"entry": "x"}]
+    for body in bodies:
         [item] = META.split(orjson.dumps(body), None)
         assert item.kind == "unknown"
         assert META.parse(item.kind, item.raw)[0].event == "unknown"

@@ -187,7 +187,7 @@ def _shape(
         return select_page(catalog, source, query, request, values)
     return (
         "select coalesce(to_json(pgrst_call.pgrst_scalar)::text, 'null') as body, 1 as page,"
-        " 1 as total, nullif(current_setting('response.headers', true), '') as headers,"
+        f" {'1' if request.counts else 'null'}::bigint as total, nullif(current_setting('response.headers', true), '') as headers,"
         " nullif(current_setting('response.status', true), '') as status, null as inserted"
         f" from {inner}"
     )

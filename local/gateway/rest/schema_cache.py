@@ -20,13 +20,15 @@ class SchemaCache:
     def __init__(self) -> None:
         self.current = Catalog()
         self._pool: Any = None
+        self._database_url = ""
         self._asked = asyncio.Event()
         self._reading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, pool: Any) -> None:
-        """Reads the catalog and keeps it fresh from now on."""
+    async def start(self, pool: Any, database_url: str) -> None:
+        """Reads the catalog through `pool` and keeps it fresh; listens on a connection of its own."""
         self._pool = pool
+        self._database_url = database_url
         await self.reload()
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._follow())]
 
@@ -64,13 +66,16 @@ class SchemaCache:
                 await self.reload()
 
     async def _listen(self) -> None:
-        """Holds one pooled connection for LISTEN; after a lost one the schema may have changed."""
+        """Stays connected; after a lost connection the schema may have changed unheard."""
         while True:
             with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                async with self._pool.acquire(timeout=10) as connection:
+                connection = await asyncpg.connect(self._database_url, ssl=False)
+                try:
                     lost = asyncio.Event()
                     connection.add_termination_listener(lambda *_, lost=lost: lost.set())
                     await connection.add_listener(CHANNEL, lambda *_: self._asked.set())
                     self._asked.set()
                     await lost.wait()
+                finally:
+                    connection.terminate()
             await asyncio.sleep(RECONNECT_SECONDS)

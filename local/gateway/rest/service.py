@@ -37,7 +37,7 @@ class Rest:
         """Reads the schema; requests may come after this."""
         self._gateway = gateway
         self._tokens = Tokens(gateway.keys)
-        await self._schema.start(gateway.rest)
+        await self._schema.start(gateway.rest, gateway.database_url)
 
     async def stop(self) -> None:
         """Stops following the schema."""
