@@ -1,4 +1,4 @@
-"""The secrets of one local stack: API keys as Supabase has them, and the keys that sign user tokens.
+"""The secrets of one local stack: API keys as Supabase has them, and what signs user tokens.
 
 They are made at random per data directory, so a key of one developer opens nothing elsewhere.
 """

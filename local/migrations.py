@@ -151,10 +151,12 @@ async def _pending(
             f"the database has migrations that the folder lacks: {', '.join(missing)}"
         )
     pending = [migration for migration in found if migration.version not in applied]
-    late = [migration.path.name for migration in pending if migration.version < max(applied, default="")]
+    newest = max(applied, default="")
+    late = [migration.path.name for migration in pending if migration.version < newest]
     if late and not include_all:
+        names = ", ".join(late)
         raise MigrationError(
-            f"older than the newest applied migration: {', '.join(late)}; --include-all applies them"
+            f"older than the newest applied migration: {names}; --include-all applies them"
         )
     return pending
 

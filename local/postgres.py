@@ -10,6 +10,8 @@ import errno
 import fcntl
 import importlib.util
 import os
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -130,7 +132,7 @@ class Postgres:
         """Builds the cluster beside its place and renames it, so that half of one never counts."""
         fresh = self.data.with_name(self.data.name + ".new")
         if fresh.exists():
-            await asyncio.to_thread(_remove_tree, fresh)
+            await asyncio.to_thread(shutil.rmtree, fresh)
         try:
             fresh.mkdir(mode=0o700)
             if self._user:
@@ -139,14 +141,8 @@ class Postgres:
             raise PostgresError(f"{fresh.parent} is not writable: {error.strerror}") from error
         command = [self._binaries / "initdb", "--pgdata", fresh, "--username", SUPERUSER]
         options = ["--auth=trust", "--encoding=UTF8", *_locale(self.version)]
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [*map(str, command), *options],
-            capture_output=True,
-            text=True,
-            cwd="/",
-            **_as_user(self._user),
-        )
+        arguments = [*map(str, command), *options]
+        done = await asyncio.to_thread(_run_as, self._user, arguments)
         if done.returncode != 0:
             raise PostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
         (fresh / "pg_hba.conf").write_text(HBA)
@@ -233,18 +229,22 @@ def _locale(version: int) -> list[str]:
     return ["--locale=en_US.UTF-8" if sys.platform == "darwin" else "--locale=C.UTF-8"]
 
 
-def _as_user(user: str | None) -> dict[str, object]:
-    if user is None:
-        return {}
-    import pwd
-
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+def _run_as(user: str | None, command: list[str]) -> "subprocess.CompletedProcess[str]":
+    group = pwd.getpwnam(user).pw_gid if user else None
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        user=user,
+        group=group,
+        extra_groups=[] if user else None,
+    )
 
 
 def _hand_over(folder: Path, user: str, binaries: Path) -> None:
     """Gives `folder` to `user` and lets that user pass through the folders above it."""
-    import pwd
-
     entry = pwd.getpwnam(user)
     os.chown(folder, entry.pw_uid, entry.pw_gid)
     for place in (folder, binaries):
@@ -276,9 +276,3 @@ async def _data_directory(port: int) -> Path | None:
         return Path(await connection.fetchval("show data_directory"))
     finally:
         await connection.close()
-
-
-def _remove_tree(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder)

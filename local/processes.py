@@ -72,7 +72,7 @@ class Child:
             if not self.running:
                 raise ChildError(f"{self.name} ended at start. {self.log}:\n{self.log_tail()}")
             if monotonic() > deadline:
-                raise ChildError(f"{self.name} is not ready after {timeout_seconds:g} s: {self.log}")
+                raise ChildError(f"{self.name} not ready in {timeout_seconds:g} s: {self.log}")
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:

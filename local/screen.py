@@ -56,7 +56,7 @@ class Screen:
 
     def say(self, text: str = "") -> None:
         """A line above the table."""
-        self.console.print(text)
+        self.console.print(text, soft_wrap=True)
 
     def facts(self, pairs: dict[str, str]) -> None:
         """Names and values, one per line, ready to be copied."""

@@ -110,7 +110,8 @@ class Show:
         )
         reached = OUTGOING.index(row["status"]) + 1 if row["status"] in OUTGOING else 0
         for step in OUTGOING[:reached]:
-            self._screen.step(row["id"], step, _epoch(row.get(f"{step}_at")))
+            # What a provider reports has its clock, in seconds: what counts here is when it was seen.
+            self._screen.step(row["id"], step, _epoch(row.get(f"{step}_at")) if step == "accepted" else None)
         if not reached:
             self._screen.step(row["id"], row["status"])
 

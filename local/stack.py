@@ -23,6 +23,8 @@ from local.migrations import migrate, seed
 from local.postgres import HOST, SUPERUSER, Postgres, port_is_taken
 from local.processes import Child
 
+__all__ = ["Ports", "Stack", "StackError", "choose_port", "reset", "start_whatsapp"]
+
 ROOT = Path(__file__).resolve().parent.parent
 # Below the ports that systems hand out to outgoing connections, so nobody takes one by chance.
 FREE_PORTS = range(20_000, 32_000)
@@ -100,12 +102,6 @@ class Stack:
             await self._running.aclose()
             self._running = None
 
-    @staticmethod
-    async def remove(data: Path) -> None:
-        """Removes what a stopped stack kept in `data`; the next start makes it anew."""
-        if data.exists():
-            await asyncio.to_thread(shutil.rmtree, data)
-
     async def _migrate(self) -> None:
         if self._project is None:
             return
@@ -131,6 +127,12 @@ async def start_whatsapp(running: AsyncExitStack, logs: Path, port: int = 0) -> 
     url = f"http://{HOST}:{port}"
     await _until_healthy(child, url, {})
     return url
+
+
+async def reset(data: Path) -> None:
+    """Removes what a stopped stack kept in `data`; the next start makes it anew."""
+    if data.exists():
+        await asyncio.to_thread(shutil.rmtree, data)
 
 
 def choose_port(wanted: int, *, strict: bool = False) -> int:

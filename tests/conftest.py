@@ -17,6 +17,8 @@ import pytest
 from local.keys import ApiKeys
 from local.stack import Stack, start_whatsapp
 
+pytest_plugins = ["tests.fixtures"]
+
 POSTGRES_VERSION = int(os.environ.get("RECADO_TEST_POSTGRES", "18"))
 
 

@@ -15,7 +15,6 @@ from tests.fixtures import CRON_SECRET, Api, serving
         None,
         "",
         "Bearer",
-        "Bearer ",
         "Bearer None",
         "Bearer wrong-but-long-enough-secret",
         f"Bearer {CRON_SECRET[:-1]}",

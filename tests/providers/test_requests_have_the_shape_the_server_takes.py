@@ -127,7 +127,7 @@ def test_evolution_is_given_digits_or_the_whole_address(to: str, number: str) ->
     [
         ("+5531999990001", {"recipient_type": "individual", "to": "5531999990001"}),
         ("553190000020", {"recipient_type": "individual", "to": "553190000020"}),
-        ("BR.1000000000000001", {"recipient_type": "individual", "recipient": "BR.1000000000000001"}),
+        ("BR.1000001", {"recipient_type": "individual", "recipient": "BR.1000001"}),
         ("1203@g.us", {"recipient_type": "group", "to": "1203@g.us"}),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ def error_response(request: Request, error: Exception) -> Response:
     headers: dict[str, str] = {}
     if request.headers.get(VERSION_HEADER, "") >= VERSION:
         headers[VERSION_HEADER] = VERSION
-        body = {"code": error.code, "message": error.message}
+        body: dict[str, Any] = {"code": error.code, "message": error.message}
     else:
         body = {"code": error.status, "error_code": error.code, "msg": error.message}
     content = orjson.dumps({**body, **error.extra})

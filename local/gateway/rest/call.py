@@ -4,8 +4,8 @@ from typing import Any
 
 from local.gateway.rest.catalog import SCHEMA, Catalog, Function, Parameter, quote
 from local.gateway.rest.errors import RestError, not_implemented
-from local.gateway.rest.querystring import Query, parse
 from local.gateway.rest.expression import Values
+from local.gateway.rest.querystring import Query, parse
 from local.gateway.rest.read import Source, max_affected, select_page, single_row
 from local.gateway.rest.request import JSON, Request
 from local.gateway.rest.transaction import Statement

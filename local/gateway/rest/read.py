@@ -9,7 +9,7 @@ from local.gateway.rest.errors import RestError
 from local.gateway.rest.expression import Scope, Values, condition_sql, item_sql, order_sql
 from local.gateway.rest.grammar import Embed, Name, SelectItem
 from local.gateway.rest.querystring import Part, Place, Query
-from local.gateway.rest.relationship import Join, find_join
+from local.gateway.rest.relationship import find_join
 from local.gateway.rest.request import Request
 
 # What a hosted project answers at most, in embeds too; silently, like there.
