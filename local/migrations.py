@@ -140,9 +140,7 @@ async def _exclusive(database_url: str) -> AsyncIterator[Any]:
         await connection.close()
 
 
-async def _pending(
-    connection: Any, found: list[Migration], include_all: bool
-) -> list[Migration]:
+async def _pending(connection: Any, found: list[Migration], include_all: bool) -> list[Migration]:
     rows = await connection.fetch("select version from supabase_migrations.schema_migrations")
     applied = {row["version"] for row in rows}
     missing = sorted(applied - {migration.version for migration in found})

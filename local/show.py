@@ -110,8 +110,9 @@ class Show:
         )
         reached = OUTGOING.index(row["status"]) + 1 if row["status"] in OUTGOING else 0
         for step in OUTGOING[:reached]:
-            # What a provider reports has its clock, in seconds: what counts here is when it was seen.
-            self._screen.step(row["id"], step, _epoch(row.get(f"{step}_at")) if step == "accepted" else None)
+            # Providers' clocks count whole seconds; for the rest it is now that we see it.
+            at = _epoch(row["accepted_at"]) if step == "accepted" else None
+            self._screen.step(row["id"], step, at)
         if not reached:
             self._screen.step(row["id"], row["status"])
 

@@ -38,7 +38,7 @@ async def bootstrap(database_url: str) -> bool:
             return False
         if recorded is not None and recorded.startswith("local bootstrap "):
             raise BootstrapChanged(
-                "local/bootstrap changed since this database was made: start over (FRESH=1 make dev)"
+                "local/bootstrap changed since this database was made: make dev FRESH=1 starts over"
             )
         async with connection.transaction():
             for source in sources.values():

@@ -81,9 +81,7 @@ def _preflight(headers: Headers) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def _answer(
-    send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]
-) -> None:
+async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
     facts: list[tuple[Any, Any]] = [(b"content-length", str(len(body)).encode()), *headers]
     if body:
         facts.append((b"content-type", b"application/json"))

@@ -112,13 +112,13 @@ create index queue_jobs_by_company on public.queue_jobs (company_id, id);
 -- Row level security ------------------------------------------------------------------------
 
 alter table public.queues enable row level security;
-create policy "signed-in users read the queues" on public.queues for select to authenticated
+create policy "admins read the queues" on public.queues for select to authenticated
   using (exists (select from private.my_company_ids('admin')));
 grant select on public.queues to authenticated;
 grant select, insert, update, delete on public.queues to service_role;
 
 alter table public.job_types enable row level security;
-create policy "signed-in users read the job types" on public.job_types for select to authenticated
+create policy "admins read the job types" on public.job_types for select to authenticated
   using (exists (select from private.my_company_ids('admin')));
 grant select on public.job_types to authenticated;
 grant select, insert, update, delete on public.job_types to service_role;

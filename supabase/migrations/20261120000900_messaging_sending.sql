@@ -67,7 +67,8 @@ returns uuid language plpgsql volatile security definer set search_path = '' as 
 declare
   v_instance public.instances;
 begin
-  if (select auth.uid()) is not null and p_company_id not in (select private.my_company_ids('agent')) then
+  if coalesce((select auth.role()), 'service_role') <> 'service_role'
+     and p_company_id not in (select private.my_company_ids('agent')) then
     raise exception using errcode = 'PT403', message = 'role_required', detail = 'This needs the role agent.';
   end if;
   select * into v_instance from public.instances where id = p_instance_id and company_id = p_company_id;

@@ -53,7 +53,7 @@ async def test_a_deployment_without_a_long_secret_is_closed(
 ) -> None:
     bare = Settings(settings.supabase_url, settings.secret_key, settings.publishable_key, secret)
     async with serving(create_app(bare)) as url, httpx.AsyncClient(base_url=url) as http:
-        headers = {"authorization": f"Bearer {secret}"}
+        headers = {"authorization": f"Bearer {secret or 'None'}"}
         answer = await http.post("/api/queue/process", headers=headers)
     assert answer.status_code == 503
     assert answer.json()["code"] == "not_configured"

@@ -1,4 +1,4 @@
-"""Password hashes: scrypt from the standard library. Hosted uses bcrypt; hashes do not carry over."""
+"""Password hashes: scrypt, which Python has; hosted uses bcrypt, so hashes do not carry over."""
 
 import asyncio
 import base64

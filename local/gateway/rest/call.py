@@ -6,7 +6,7 @@ from local.gateway.rest.catalog import SCHEMA, Catalog, Function, Parameter, quo
 from local.gateway.rest.errors import RestError, not_implemented
 from local.gateway.rest.expression import Values
 from local.gateway.rest.querystring import Query, parse
-from local.gateway.rest.read import Source, max_affected, select_page, single_row
+from local.gateway.rest.read import ENDING, Source, max_affected, select_page, single_row
 from local.gateway.rest.request import JSON, Request
 from local.gateway.rest.transaction import Statement
 
@@ -136,9 +136,7 @@ def _call_with_body(
     return f"{record}, lateral {_invoke(function, arguments)}"
 
 
-def _call_with_text(
-    function: Function, arguments: dict[str, list[str]], values: Values
-) -> str:
+def _call_with_text(function: Function, arguments: dict[str, list[str]], values: Values) -> str:
     """The same for a query string, whose values are text in the type's own spelling."""
     given = []
     for parameter in function.parameters:
@@ -185,9 +183,8 @@ def _shape(
         cte = f"select pgrst_call.pgrst_scalar from {inner}"
         source = Source("pgrst_source", None, {}, scalar=True, cte=cte)
         return select_page(catalog, source, query, request, values)
+    total = "1::bigint" if request.counts else "null::bigint"
     return (
         "select coalesce(to_json(pgrst_call.pgrst_scalar)::text, 'null') as body, 1 as page,"
-        f" {'1' if request.counts else 'null'}::bigint as total, nullif(current_setting('response.headers', true), '') as headers,"
-        " nullif(current_setting('response.status', true), '') as status, null as inserted"
-        f" from {inner}"
+        f" {total} as total, {ENDING}, null as inserted from {inner}"
     )

@@ -16,7 +16,13 @@ HOISTED_SETTINGS = ("statement_timeout",)
 
 def quote(name: str) -> str:
     """An SQL identifier for `name`, whatever characters it has."""
-    return '"' + name.replace('"', '""') + '"'
+    # A NUL would end the statement's text in the protocol.
+    return '"' + name.replace("\0", "").replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string for a name out of the catalog; values from outside are bound instead."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,7 @@ select p.proname as name,
   p.prorettype = 'void'::regtype as returns_void,
   p.provolatile::text as volatility,
   p.proconfig as settings,
-  r.relname as returned_table,
+  case when r.relnamespace = p.pronamespace then r.relname end as returned_table,
   case when r.oid is not null then (
     select json_agg(json_build_object(
       'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, -1)) order by a.attnum)

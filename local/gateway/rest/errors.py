@@ -94,7 +94,7 @@ def _status(code: str, message: str, authenticated: bool) -> int:
 
 def _raised_as_response(message: str, detail: str | None) -> RestError:
     """`raise sqlstate 'PGRST'`: the function dictates the whole answer, in two JSON objects."""
-    unparsed = 'Could not parse JSON in the "RAISE SQLSTATE \'PGRST\'" error'
+    unparsed = "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error"
     keys = "'code', 'message' and optional keys: 'details', 'hint'."
     try:
         body = orjson.loads(message)
@@ -107,8 +107,10 @@ def _raised_as_response(message: str, detail: str | None) -> RestError:
         answer = orjson.loads(detail or "")
         status, headers = int(answer["status"]), dict(answer["headers"])
     except (ValueError, KeyError, TypeError):
-        why = f"Invalid JSON value for DETAIL: '{detail}'" if detail else (
-            "DETAIL is missing in the RAISE statement"
+        why = (
+            f"Invalid JSON value for DETAIL: '{detail}'"
+            if detail
+            else ("DETAIL is missing in the RAISE statement")
         )
         hint = (
             "DETAIL must be a JSON object with obligatory keys: 'status', 'headers'"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from local.gateway.rest.catalog import Column, quote
 from local.gateway.rest.errors import RestError
-from local.gateway.rest.grammar import (
+from local.gateway.rest.nodes import (
     IS_VALUES,
     OPERATORS,
     Condition,

@@ -1,27 +1,16 @@
 """The query string's language: select, filters, order, ranges. Text in, tree out.
 
-No name is resolved and no SQL is made here; see grammar.py for the small parsers it uses.
+No name is resolved and no SQL is made here; grammar.py and filters.py read the values.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from local.gateway.rest.errors import RestError, bad_query
-from local.gateway.rest.grammar import (
-    Condition,
-    Embed,
-    Logic,
-    Order,
-    SelectItem,
-    parse_condition,
-    parse_key,
-    parse_logic,
-    parse_names,
-    parse_order,
-    parse_select,
-)
+from local.gateway.rest.filters import parse_condition, parse_logic
+from local.gateway.rest.grammar import parse_key, parse_names, parse_order, parse_select
+from local.gateway.rest.nodes import Condition, Embed, Logic, Order, SelectItem
 
-RESERVED = ("select", "order", "limit", "offset", "columns", "on_conflict")
 # The place of something in the tree of embeds: () is the table itself.
 Place = tuple[str, ...]
 
@@ -50,6 +39,19 @@ class Query:
         """What is asked at `place`; empty when nothing is."""
         return self.parts.setdefault(place, Part())
 
+    def items_at(self, place: Place) -> list[SelectItem | Embed] | None:
+        """The select list at `place`; None: everything. RestError PGRST108: nothing is there."""
+        items = self.select
+        for name in place:
+            embeds = [item for item in items or [] if isinstance(item, Embed)]
+            found = [embed for embed in embeds if embed.label == name]
+            if not found:
+                message = f"'{name}' is not an embedded resource in this request"
+                hint = f"Verify that '{name}' is included in the 'select' query parameter."
+                raise RestError(400, "PGRST108", message, None, hint)
+            items = found[0].select
+        return items
+
     @property
     def narrows(self) -> bool:
         """Whether it selects, filters, orders or limits anything."""
@@ -59,7 +61,8 @@ class Query:
 def parse(pairs: Iterable[tuple[str, str]], *, rpc_arguments: bool = False) -> Query:
     """The tree. With `rpc_arguments` a pair that is no filter is an argument of the function.
 
-    Raises: RestError 400 PGRST100 for whatever cannot be parsed, PGRST103 for a negative limit.
+    Raises: RestError 400 PGRST100 for whatever cannot be parsed, 416 PGRST103 for a negative
+    limit, 400 PGRST108 for a condition on an embed that is not selected.
     """
     query = Query()
     for key, value in pairs:
@@ -76,6 +79,8 @@ def parse(pairs: Iterable[tuple[str, str]], *, rpc_arguments: bool = False) -> Q
             query.part(place).conditions.append(parse_logic(word, value, negated=negated))
         else:
             _filter_or_argument(query, key, value, rpc_arguments)
+    for place in query.parts:
+        query.items_at(place)
     return query
 
 
@@ -88,7 +93,8 @@ def _range_or_order(query: Query, key: str, value: str) -> None:
     try:
         number = int(value)
     except ValueError:
-        raise bad_query(f'"failed to parse {word} parameter ({value})"', "expecting a number") from None
+        message = f'"failed to parse {word} parameter ({value})"'
+        raise bad_query(message, "expecting a number") from None
     if word == "offset":
         part.offset = max(number, 0)
     elif number < 0:
@@ -112,8 +118,8 @@ def _filter_or_argument(query: Query, key: str, value: str, rpc_arguments: bool)
     try:
         place, name = parse_key(key)
         condition = parse_condition(name, value)
-    except RestError:
-        if not rpc_arguments:
+    except RestError as error:
+        if not rpc_arguments or error.code != "PGRST100":
             raise
         query.arguments.setdefault(key, []).append(value)
         return

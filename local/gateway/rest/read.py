@@ -7,7 +7,7 @@ from typing import Any
 from local.gateway.rest.catalog import SCHEMA, Catalog, Column, Relation, quote
 from local.gateway.rest.errors import RestError
 from local.gateway.rest.expression import Scope, Values, condition_sql, item_sql, order_sql
-from local.gateway.rest.grammar import Embed, Name, SelectItem
+from local.gateway.rest.nodes import Embed, Name, SelectItem
 from local.gateway.rest.querystring import Part, Place, Query
 from local.gateway.rest.relationship import find_join
 from local.gateway.rest.request import Request
@@ -160,9 +160,10 @@ class Reader:
         """
         alias = self._alias()
         part = self._query.part(place) if filtered else Part()
-        items = [] if source.scalar else self._items(place)
+        found = self._query.items_at(place)
+        items = [] if source.scalar else EVERYTHING if found is None else found
         embeds = {
-            item.alias or item.target: self._embed(source, alias, item, place)
+            item.label: self._embed(source, alias, item, place)
             for item in items
             if isinstance(item, Embed)
         }
@@ -186,23 +187,16 @@ class Reader:
         chosen = []
         for item in items:
             if isinstance(item, Embed):
-                column = embeds[item.alias or item.target].column
+                column = embeds[item.label].column
                 chosen += [column] if column else []
             else:
                 chosen.append(item_sql(scope, item, self._values))
         return chosen
 
-    def _items(self, place: Place) -> list[SelectItem | Embed]:
-        items = self._query.select
-        for name in place:
-            found = [i for i in items or [] if isinstance(i, Embed) and name == (i.alias or i.target)]
-            items = found[0].select
-        return EVERYTHING if items is None else items
-
     def _embed(self, source: Source, parent: str, embed: Embed, place: Place) -> Embedded:
         join = find_join(self._catalog, source.table, embed)
-        name = embed.alias or embed.target
-        part = self._query.part((*place, name))
+        inner = (*place, embed.label)
+        part = self._query.part(inner)
 
         def link(alias: str) -> list[str]:
             pairs = zip(join.columns, join.parent_columns, strict=True)
@@ -210,7 +204,7 @@ class Reader:
 
         related = table_source(self._catalog.relations[join.table])
         wanted = Window(part.limit, part.offset)
-        rows = self.rows(related, (*place, name), wanted, link=link)
+        rows = self.rows(related, inner, wanted, link=link)
         alias = self._alias()
         kind = "inner" if embed.inner else "left"
         if join.to_one:
@@ -221,7 +215,7 @@ class Reader:
             condition = f"{alias}.rows is not null" if embed.inner else "true"
             lateral = f" {kind} join lateral ({rows}) {alias} on {condition}"
             column, presence = f"coalesce({alias}.rows, '[]')", f"{alias}.rows"
-        labelled = f"{column} as {quote(name)}" if embed.select else None
+        labelled = f"{column} as {quote(embed.label)}" if embed.select else None
         return Embedded(lateral, labelled, presence)
 
     def _cut(self, wanted: Window) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from local.gateway.rest.catalog import SCHEMA, Catalog, ForeignKey
 from local.gateway.rest.errors import RestError
-from local.gateway.rest.grammar import Embed
+from local.gateway.rest.nodes import Embed
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,9 +142,7 @@ def _preferences(values: list[str]) -> dict[str, str]:
             invalid.append(entry)
     if invalid and found.get("handling") == "strict":
         message = "Invalid preferences given with handling=strict"
-        raise RestError(
-            400, "PGRST122", message, "Invalid preferences: " + ", ".join(invalid)
-        )
+        raise RestError(400, "PGRST122", message, "Invalid preferences: " + ", ".join(invalid))
     return found
 
 

@@ -26,7 +26,7 @@ class SchemaCache:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, pool: Any, database_url: str) -> None:
-        """Reads the catalog through `pool` and keeps it fresh; listens on a connection of its own."""
+        """Reads the catalog through `pool` and keeps it fresh, by a connection of its own."""
         self._pool = pool
         self._database_url = database_url
         await self.reload()

@@ -103,5 +103,3 @@ def _plan_table(catalog: Catalog, request: Request, name: str) -> tuple[Statemen
     if request.method in ("POST", "PATCH", "DELETE", "PUT"):
         return write(catalog, request, relation, query), answers.written(request, relation, query)
     raise RestError(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
-
-

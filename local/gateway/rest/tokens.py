@@ -71,9 +71,8 @@ def _refusal(error: jwt.PyJWTError) -> RestError:
     if isinstance(error, jwt.InvalidAlgorithmError):
         return bad_token("PGRST301", "Wrong or unsupported encoding algorithm", str(error))
     if isinstance(error, jwt.InvalidSignatureError):
-        return bad_token(
-            "PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT"
-        )
+        details = "None of the keys was able to decode the JWT"
+        return bad_token("PGRST301", "No suitable key or wrong key type", details)
     if isinstance(error, jwt.DecodeError):
         return bad_token("PGRST301", "JWT cryptographic operation failed")
     return bad_token("PGRST303", "Parsing claims failed")

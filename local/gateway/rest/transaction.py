@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from local.gateway.rest.catalog import SCHEMA, quote
+from local.gateway.rest.catalog import SCHEMA, literal, quote
 from local.gateway.rest.errors import from_connection, from_postgres
 from local.gateway.rest.tokens import Caller
 
@@ -114,7 +114,7 @@ def _set_config(names: tuple[str, ...]) -> str:
     """One statement per set of names, so that each connection prepares it once."""
     if names not in _statements:
         calls = [
-            "set_config('{}', ${}, true)".format(name.replace("'", "''"), place)
+            f"set_config({literal(name)}, ${place}, true)"
             for place, name in enumerate(names, start=1)
         ]
         _statements[names] = "select " + ", ".join(calls)

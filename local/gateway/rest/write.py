@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from local.gateway.rest.catalog import SCHEMA, Catalog, Column, Relation, quote
+from local.gateway.rest.catalog import SCHEMA, Catalog, Column, Relation, literal, quote
 from local.gateway.rest.errors import RestError, not_implemented
 from local.gateway.rest.expression import Scope, Values, condition_sql
-from local.gateway.rest.grammar import Condition, Embed
+from local.gateway.rest.nodes import Condition, Embed
 from local.gateway.rest.querystring import Query
 from local.gateway.rest.read import (
     ENDING,
@@ -35,14 +35,14 @@ def write(catalog: Catalog, request: Request, relation: Relation, query: Query) 
     full = request.prefer.get("return") == "representation"
     if query.part().limit is not None or query.part().offset or query.part().order:
         raise _limited(request)
-    changed = _change(request, relation, query, values)
     returning = _returning(catalog, request, relation, query, full=full)
+    changed = _change(request, relation, query, values, returning)
     source = Source("pgrst_source", relation.name, relation.columns)
     rows = "select * from pgrst_source"
     if full:
         rows = Reader(catalog, query, values).rows(source, (), None, filtered=False)
     sql = (
-        f"with pgrst_source as ({changed} returning {returning})"
+        f"with pgrst_source as ({changed})"
         f" select {body_sql(request) if full else 'null::text'} as body, count(*) as page,"
         f" null::bigint as total, {_location(request, relation)} as location, {ENDING},"
         f" {INSERTED} as inserted from ({rows}) _row"
@@ -66,26 +66,31 @@ def _limited(request: Request) -> RestError:
     return not_implemented("limit, offset and order are for reads only in the local gateway")
 
 
-def _change(request: Request, relation: Relation, query: Query, values: Values) -> str:
-    """INSERT, UPDATE or DELETE without its RETURNING."""
+def _change(
+    request: Request, relation: Relation, query: Query, values: Values, returning: str
+) -> str:
+    """INSERT, UPDATE or DELETE that returns `returning`; a SELECT of no row to change nothing."""
     name = f"{quote(SCHEMA)}.{quote(relation.name)}"
     scope = Scope(relation.name, name, relation.columns)
     conditions = [condition_sql(scope, c, values) for c in query.part().conditions]
     if request.method == "DELETE":
-        return f"delete from {name} where {_all(conditions, 'DELETE')}"
+        return f"delete from {name} where {_all(conditions, 'DELETE')} returning {returning}"
     body, columns = _payload(request, relation, query)
+    if body == [] or (request.method == "PATCH" and not columns):
+        return f"select {returning} from {name} where false"
     if request.method == "PATCH":
-        if not columns:
-            return f"update {name} set {_any_column(relation)} where false"
         assignments = ", ".join(f"{quote(c.name)} = _body.{quote(c.name)}" for c in columns)
         records = _records(request, body, columns, values)
+        source = f"(select * from {records} limit 1) _body"
         where = _all(conditions, "UPDATE")
-        return f"update {name} set {assignments} from (select * from {records} limit 1) _body where {where}"
-    if request.method == "PUT":
-        return _insert_one(request, relation, query, body, columns, values)
-    if conditions:
+        change = f"update {name} set {assignments} from {source} where {where}"
+    elif request.method == "PUT":
+        change = _insert_one(request, relation, query, body, columns, values)
+    elif conditions:
         raise not_implemented("Filters on POST are not served by the local gateway")
-    return _insert(request, relation, query, body, columns, values)
+    else:
+        change = _insert(request, relation, query, body, columns, values)
+    return f"{change} returning {returning}"
 
 
 def _all(conditions: list[str], word: str) -> str:
@@ -93,11 +98,6 @@ def _all(conditions: list[str], word: str) -> str:
     if not conditions:
         raise RestError(400, "21000", f"{word} requires a WHERE clause")
     return " and ".join(conditions)
-
-
-def _any_column(relation: Relation) -> str:
-    name = quote(next(iter(relation.columns)))
-    return f"{name} = {name}"
 
 
 def _insert(
@@ -111,7 +111,8 @@ def _insert(
     resolution = request.prefer.get("resolution")
     target = query.on_conflict or list(relation.primary_key)
     for column in query.on_conflict or []:
-        _known(relation, column)
+        if column not in relation.columns:
+            raise RestError(400, "42703", f'column "{column}" does not exist')
     merge = resolution == "merge-duplicates" and bool(target)
     counted = f" where {COUNT_ADDED}" if merge else ""
     sql = _insert_into(request, relation, body, columns, values, counted)
@@ -152,13 +153,12 @@ def _insert_into(
 ) -> str:
     name = f"{quote(SCHEMA)}.{quote(relation.name)}"
     if not columns:
-        if isinstance(body, list) and not body:
-            return f"insert into {name} select * from {name} where false"
         return f"insert into {name} default values"
     names = ", ".join(quote(column.name) for column in columns)
-    chosen = ", ".join(f"_body.{quote(column.name)}" for column in columns)
+    chosen = ", ".join(f"_.{quote(column.name)}" for column in columns)
     records = _records(request, body, columns, values)
-    return f"insert into {name} ({names}) select {chosen} from (select * from {records}) _body{where}"
+    source = f"(select {chosen} from {records}) _body"
+    return f"insert into {name} ({names}) select * from {source}{where}"
 
 
 def _on_conflict(target: list[str], columns: list[Column], *, merge: bool) -> str:
@@ -169,9 +169,7 @@ def _on_conflict(target: list[str], columns: list[Column], *, merge: bool) -> st
     return f"{conflict} do update set {sets} where {COUNT_MERGED}"
 
 
-def _payload(
-    request: Request, relation: Relation, query: Query
-) -> tuple[Any, list[Column]]:
+def _payload(request: Request, relation: Relation, query: Query) -> tuple[Any, list[Column]]:
     """The parsed body and the columns it sets.
 
     Raises: RestError PGRST102 when it is no object or its objects' keys differ, PGRST204 for a
@@ -207,7 +205,7 @@ def _records(request: Request, body: Any, columns: list[Column], values: Values)
         expand = "json_to_recordset" if isinstance(body, list) else "json_to_record"
         return f"{expand}({text}::json) as _({types})"
     defaults = ", ".join(
-        f"'{column.name.replace(chr(39), chr(39) * 2)}', {column.default}"
+        f"{literal(column.name)}, {column.default}"
         for column in columns
         if column.default is not None
     )
@@ -254,9 +252,11 @@ def _location(request: Request, relation: Relation) -> str:
     if request.method != "POST" or request.prefer.get("return") != "headers-only":
         return "null::text[]"
     pairs = [
-        f"'{name.replace(chr(39), chr(39) * 2)}=eq.' || max(_row.{quote(name)}::text)"
+        f"{literal(name + '=eq.')} || max(_row.{quote(name)}::text)"
         for name in relation.primary_key
     ]
-    return f"case when count(*) = 1 then array[{', '.join(pairs)}]::text[] end" if pairs else (
-        "null::text[]"
+    return (
+        f"case when count(*) = 1 then array[{', '.join(pairs)}]::text[] end"
+        if pairs
+        else ("null::text[]")
     )
