@@ -1,5 +1,6 @@
 """One Postgres of its own for these tests, because one of them restarts it; one gateway on it."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,36 +10,38 @@ import pytest
 from local.bootstrap import bootstrap
 from local.keys import Keys
 from local.postgres import SUPERUSER, Postgres
-from tests.realtime.project import Project, Tenant
-from tests.realtime.server import Server, free_port
+from local.stack import choose_port
+from tests.realtime.probe import Member, Probe
+from tests.realtime.server import Server
 
+POSTGRES_VERSION = int(os.environ.get("RECADO_TEST_POSTGRES", "18"))
 SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 @pytest.fixture(scope="session")
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
     data = tmp_path_factory.mktemp("realtime") / "postgres"
-    async with Postgres(data=data, port=free_port()) as server:
+    async with Postgres(data=data, port=choose_port(0), version=POSTGRES_VERSION) as server:
         await bootstrap(server.url(SUPERUSER))
         yield server
 
 
 @pytest.fixture(scope="session")
-async def project(postgres: Postgres) -> AsyncIterator[Project]:
+async def probe(postgres: Postgres) -> AsyncIterator[Probe]:
     migrator = await asyncpg.connect(postgres.url())
     await migrator.execute(SCHEMA.read_text())
     await migrator.close()
     url = postgres.url(SUPERUSER)
     async with asyncpg.create_pool(url, min_size=1) as pool:
-        yield Project(Keys.create(), url, pool)
+        yield Probe(Keys.create(), url, pool)
 
 
 @pytest.fixture(scope="session")
-async def server(project: Project) -> AsyncIterator[Server]:
-    async with Server(project) as running:
+async def server(probe: Probe) -> AsyncIterator[Server]:
+    async with Server(probe) as running:
         yield running
 
 
 @pytest.fixture
-async def tenant(project: Project) -> Tenant:
-    return await project.tenant()
+async def member(probe: Probe) -> Member:
+    return await probe.member()

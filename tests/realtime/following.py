@@ -9,7 +9,7 @@ from functions.realtime.connection import Backoff
 from functions.realtime.ledger import Status
 from functions.realtime.models import is_tombstone
 from functions.realtime.subscriber import Pace, Subscriber
-from tests.realtime.project import Tenant
+from tests.realtime.probe import Member
 
 # Everything faster than in production, so that a test sees many rounds.
 FAST = Pace(heads=0.3, idle_heads=0.3, reconnect=Backoff(0.05, 0.3), sync=Backoff(0.05, 0.3))
@@ -32,41 +32,41 @@ class Reader:
                 if not is_tombstone(row):
                     rows[row["id"]] = row["body"]
 
-    def status(self, tenant: Tenant) -> Status:
-        return self.subscriber.ledger(tenant.scope).status
+    def status(self, member: Member) -> Status:
+        return self.subscriber.ledger(member.scope).status
 
-    async def until_live(self, *tenants: Tenant) -> None:
-        await until(lambda: all(self.status(each) is Status.LIVE for each in tenants))
+    async def until_live(self, *members: Member) -> None:
+        await until(lambda: all(self.status(each) is Status.LIVE for each in members))
 
-    async def until_equal(self, *tenants: Tenant) -> None:
+    async def until_equal(self, *members: Member) -> None:
         """The reader, the ledger and the database agree, and the ledger knows it is live."""
-        for tenant in tenants:
-            truth = await tenant.rows()
+        for member in members:
+            truth = await member.rows()
             await until(
-                lambda tenant=tenant, truth=truth: (  # type: ignore[misc]
-                    self.told.get(tenant.scope, {}) == truth and self.status(tenant) is Status.LIVE
+                lambda member=member, truth=truth: (  # type: ignore[misc]
+                    self.told.get(member.scope, {}) == truth and self.status(member) is Status.LIVE
                 )
             )
-            held = self.subscriber.ledger(tenant.scope).rows
+            held = self.subscriber.ledger(member.scope).rows
             assert {id: row["body"] for id, row in held.items()} == truth
 
 
 @asynccontextmanager
 async def following(
-    url: str, *tenants: Tenant, pace: Pace = FAST, **options: Any
+    url: str, *members: Member, pace: Pace = FAST, **options: Any
 ) -> AsyncIterator[Reader]:
-    """A running subscriber that follows the tenants' scopes, and its reader.
+    """A running subscriber that follows the members' scopes, and its reader.
 
-    It speaks as the first tenant's user unless `token` and `rpc` are given.
+    It speaks as the first member's user unless `token` and `rpc` are given.
     """
-    first = tenants[0]
+    first = members[0]
     options = {"token": first.bearer, "rpc": first.rpc, **options}
-    key = first.project.keys.publishable_key
+    key = first.probe.keys.publishable_key
     async with Subscriber(url, key, pace=pace, **options) as subscriber:
         reader = Reader(subscriber)
         reading = asyncio.create_task(reader.read())
-        for tenant in tenants:
-            subscriber.follow(tenant.scope)
+        for member in members:
+            subscriber.follow(member.scope)
         try:
             yield reader
         finally:

@@ -1,8 +1,8 @@
 """The realtime part of the gateway alone, in this process, on a port that survives a restart."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -12,17 +12,18 @@ from starlette.applications import Starlette
 
 from local.gateway.context import Gateway
 from local.gateway.realtime import Faults, Realtime
-from tests.realtime.project import Project
+from local.stack import choose_port
+from tests.realtime.probe import Probe
 
 
 class Server:
     """`start` and `stop` as often as wanted; also an async context manager."""
 
-    def __init__(self, project: Project, faults: Faults | None = None) -> None:
-        self._project = project
+    def __init__(self, probe: Probe, faults: Faults | None = None) -> None:
+        self._project = probe
         self._faults = faults or Faults()
-        self.port = free_port()
-        self._uvicorn: uvicorn.Server | None = None
+        self.port = choose_port(0)
+        self._uvicorn: _Uvicorn | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -52,7 +53,7 @@ class Server:
 
         app = Starlette(routes=realtime.routes(), lifespan=lifespan)
         config = uvicorn.Config(app, port=self.port, log_level="error", timeout_graceful_shutdown=2)
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = _Uvicorn(config)
         self._task = asyncio.create_task(self._uvicorn.serve())
         while not self._uvicorn.started:
             if self._task.done():
@@ -72,8 +73,8 @@ class Server:
         await self.stop()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ctrl-C belongs to pytest."""
+        yield

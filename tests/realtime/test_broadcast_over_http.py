@@ -9,7 +9,7 @@ from realtime.types import RealtimeChannelOptions
 
 from local.gateway.realtime.runtime import MAX_PAYLOAD_BYTES
 from tests.realtime.phoenix import dial
-from tests.realtime.project import Project, Tenant
+from tests.realtime.probe import Member, Probe
 from tests.realtime.server import Server
 
 PRIVATE: RealtimeChannelOptions = {"config": {"broadcast": None, "presence": None, "private": True}}
@@ -23,15 +23,15 @@ async def post(
         return await http.post(f"{server.url}/realtime/v1/api/broadcast{path}", **body)
 
 
-async def test_a_batch_reaches_public_and_private_topics(server: Server, project: Project) -> None:
-    async with dial(server, project.keys.secret_key) as client:
+async def test_a_batch_reaches_public_and_private_topics(server: Server, probe: Probe) -> None:
+    async with dial(server, probe.keys.secret_key) as client:
         await client.join("realtime:http:public")
         await client.join("realtime:http:private", private=True)
         messages = [
             {"topic": "http:public", "event": "e", "payload": {"n": 1}},
             {"topic": "http:private", "event": "e", "payload": {"n": 2}, "private": True},
         ]
-        key = project.keys.secret_key
+        key = probe.keys.secret_key
         answer = await post(server, "", key, json={"messages": messages})
         assert (answer.status_code, answer.content) == (202, b"")
         assert (await client.next()).payload["payload"] == {"n": 1}
@@ -39,17 +39,17 @@ async def test_a_batch_reaches_public_and_private_topics(server: Server, project
 
 
 async def test_a_private_message_is_skipped_when_its_sender_may_not_write(
-    server: Server, project: Project, tenant: Tenant
+    server: Server, probe: Probe, member: Member
 ) -> None:
-    room = await project.tenant("room")
-    async with dial(server, project.keys.secret_key) as client:
-        await client.join(f"realtime:{tenant.scope}", private=True)
+    room = await probe.member("room")
+    async with dial(server, probe.keys.secret_key) as client:
+        await client.join(f"realtime:{member.scope}", private=True)
         await client.join(f"realtime:{room.scope}", private=True)
         messages = [
             {"topic": topic, "event": "e", "payload": {}, "private": True}
-            for topic in (tenant.scope, room.scope)
+            for topic in (member.scope, room.scope)
         ]
-        key = project.keys.publishable_key
+        key = probe.keys.publishable_key
         answer = await post(server, "", key, room.token(), json={"messages": messages})
         assert answer.status_code == 202
         assert (await client.next()).topic == f"realtime:{room.scope}"
@@ -71,14 +71,14 @@ async def test_a_private_message_is_skipped_when_its_sender_may_not_write(
         ),
         (
             {"messages": [{"topic": "t", "event": "e", "payload": {"x": "x" * MAX_PAYLOAD_BYTES}}]},
-            {"messages": [{"payload": ["Payload size exceeds tenant limit"]}]},
+            {"messages": [{"payload": ["Payload size exceeds member limit"]}]},
         ),
     ],
 )
 async def test_an_invalid_batch_is_refused_field_by_field(
-    server: Server, project: Project, body: dict[str, Any], errors: dict[str, Any]
+    server: Server, probe: Probe, body: dict[str, Any], errors: dict[str, Any]
 ) -> None:
-    answer = await post(server, "", project.keys.publishable_key, json=body)
+    answer = await post(server, "", probe.keys.publishable_key, json=body)
     assert (answer.status_code, answer.json()) == (422, {"errors": errors})
 
 
@@ -88,8 +88,8 @@ async def test_an_unknown_key_is_unauthorized(server: Server, path: str) -> None
     assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
 
 
-async def test_a_single_message_may_be_json_or_bytes(server: Server, project: Project) -> None:
-    key = project.keys.secret_key
+async def test_a_single_message_may_be_json_or_bytes(server: Server, probe: Probe) -> None:
+    key = probe.keys.secret_key
     async with dial(server, key) as client:
         await client.join("realtime:a topic/1", private=True)
         path = "/a%20topic%2F1/events/e?private=true"
@@ -102,15 +102,15 @@ async def test_a_single_message_may_be_json_or_bytes(server: Server, project: Pr
         assert (await client.next()).payload["payload"] == b"\x00\x01"
 
 
-async def test_another_content_type_is_unsupported(server: Server, project: Project) -> None:
-    key = project.keys.secret_key
+async def test_another_content_type_is_unsupported(server: Server, probe: Probe) -> None:
+    key = probe.keys.secret_key
     assert (await post(server, "/t/events/e", key, data={"a": "b"})).status_code == 415
 
 
-async def test_http_send_of_the_official_client_arrives(server: Server, project: Project) -> None:
-    key = project.keys.service_role_key
+async def test_http_send_of_the_official_client_arrives(server: Server, probe: Probe) -> None:
+    key = probe.keys.service_role_key
     sender = AsyncRealtimeClient(f"{server.url}/realtime/v1", key)
-    async with dial(server, project.keys.secret_key) as client:
+    async with dial(server, probe.keys.secret_key) as client:
         await client.join("realtime:http:official", private=True)
         channel = sender.channel("http:official", PRIVATE)
         await channel.http_send("e", {"n": 1})

@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from local.gateway.realtime.runtime import MAX_CHANNELS, MAX_PAYLOAD_BYTES
 from tests.realtime.phoenix import Phoenix, dial
-from tests.realtime.project import Project, Tenant
+from tests.realtime.probe import Member, Probe
 from tests.realtime.server import Server
 
 VERSIONS = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
@@ -17,9 +17,9 @@ VERSIONS = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
 
 @VERSIONS
 async def test_a_public_channel_is_joined_heard_and_left(
-    server: Server, project: Project, version: str
+    server: Server, probe: Probe, version: str
 ) -> None:
-    async with dial(server, project.keys.publishable_key, version) as client:
+    async with dial(server, probe.keys.publishable_key, version) as client:
         topic = "realtime:room"
         ref = await client.push(topic, "phx_join", {"config": {"broadcast": {"self": True}}})
         reply = await client.next()
@@ -36,8 +36,8 @@ async def test_a_public_channel_is_joined_heard_and_left(
         assert (closed.topic, closed.event) == (topic, "phx_close")
 
 
-async def test_version_1_pushes_carry_a_null_ref(server: Server, project: Project) -> None:
-    async with dial(server, project.keys.anon_key, "1.0.0") as client:
+async def test_version_1_pushes_carry_a_null_ref(server: Server, probe: Probe) -> None:
+    async with dial(server, probe.keys.anon_key, "1.0.0") as client:
         await client.join("realtime:room", broadcast={"self": True}, presence={"enabled": True})
         assert (await client.next()).raw == (
             '{"topic":"realtime:room","event":"presence_state","payload":{},"ref":null}'
@@ -50,9 +50,9 @@ async def test_version_1_pushes_carry_a_null_ref(server: Server, project: Projec
 
 
 async def test_binary_broadcasts_reach_each_version_in_its_own_form(
-    server: Server, project: Project
+    server: Server, probe: Probe
 ) -> None:
-    key = project.keys.publishable_key
+    key = probe.keys.publishable_key
     async with (
         dial(server, key) as sender,
         dial(server, key, "2.0.0") as newer,
@@ -71,9 +71,9 @@ async def test_binary_broadcasts_reach_each_version_in_its_own_form(
 
 
 async def test_a_broadcast_with_a_long_event_falls_back_to_text(
-    server: Server, project: Project
+    server: Server, probe: Probe
 ) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+    async with dial(server, probe.keys.publishable_key) as client:
         await client.join("realtime:long", broadcast={"self": True})
         event = "e" * 300
         await client.push("realtime:long", "broadcast", {"event": event, "payload": {}})
@@ -84,9 +84,9 @@ async def test_a_broadcast_with_a_long_event_falls_back_to_text(
 
 @VERSIONS
 async def test_an_acknowledged_broadcast_is_answered_and_not_echoed(
-    server: Server, project: Project, version: str
+    server: Server, probe: Probe, version: str
 ) -> None:
-    async with dial(server, project.keys.publishable_key, version) as client:
+    async with dial(server, probe.keys.publishable_key, version) as client:
         await client.join("realtime:ack", broadcast={"ack": True})
         ref = await client.push("realtime:ack", "broadcast", {"event": "e", "payload": {}})
         assert await client.reply(ref) == {"status": "ok", "response": {}}
@@ -94,10 +94,10 @@ async def test_an_acknowledged_broadcast_is_answered_and_not_echoed(
 
 
 async def test_an_oversized_payload_is_refused_with_ack_and_dropped_without(
-    server: Server, project: Project
+    server: Server, probe: Probe
 ) -> None:
     huge = {"event": "e", "payload": {"text": "x" * MAX_PAYLOAD_BYTES}}
-    async with dial(server, project.keys.publishable_key) as client:
+    async with dial(server, probe.keys.publishable_key) as client:
         await client.join("realtime:ack", broadcast={"ack": True, "self": True})
         ref = await client.push("realtime:ack", "broadcast", huge)
         assert await client.reply(ref) == {
@@ -109,8 +109,8 @@ async def test_an_oversized_payload_is_refused_with_ack_and_dropped_without(
         await client.heartbeat()
 
 
-async def test_presence_is_answered_and_stays_empty(server: Server, project: Project) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+async def test_presence_is_answered_and_stays_empty(server: Server, probe: Probe) -> None:
+    async with dial(server, probe.keys.publishable_key) as client:
         await client.join("realtime:presence", presence={"enabled": True, "key": "me"})
         state = await client.next()
         assert (state.event, state.payload) == ("presence_state", {})
@@ -118,10 +118,8 @@ async def test_presence_is_answered_and_stays_empty(server: Server, project: Pro
         assert await client.reply(ref) == {"status": "ok", "response": {}}
 
 
-async def test_postgres_changes_are_refused_with_the_reason(
-    server: Server, project: Project
-) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+async def test_postgres_changes_are_refused_with_the_reason(server: Server, probe: Probe) -> None:
+    async with dial(server, probe.keys.publishable_key) as client:
         answer = await client.ask_join("realtime:t", postgres_changes=[{"event": "*"}])
         assert answer["status"] == "error"
         assert answer["response"]["reason"].startswith("PostgresChangesNotSupported: ")
@@ -135,27 +133,25 @@ async def test_postgres_changes_are_refused_with_the_reason(
     ],
 )
 async def test_a_join_without_a_topic_name_is_refused(
-    server: Server, project: Project, topic: str, reason: str
+    server: Server, probe: Probe, topic: str, reason: str
 ) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+    async with dial(server, probe.keys.publishable_key) as client:
         answer = await client.ask_join(topic)
         assert answer == {"status": "error", "response": {"reason": reason}}
 
 
 async def test_a_message_to_a_topic_not_joined_is_an_error_and_a_leave_is_not(
-    server: Server, project: Project
+    server: Server, probe: Probe
 ) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+    async with dial(server, probe.keys.publishable_key) as client:
         ref = await client.push("realtime:none", "broadcast", {"event": "e", "payload": {}})
         assert (await client.reply(ref))["response"] == {"reason": "unmatched topic"}
         ref = await client.push("realtime:none", "phx_leave", {})
         assert (await client.reply(ref))["status"] == "ok"
 
 
-async def test_a_second_join_of_a_topic_replaces_the_first(
-    server: Server, project: Project
-) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+async def test_a_second_join_of_a_topic_replaces_the_first(server: Server, probe: Probe) -> None:
+    async with dial(server, probe.keys.publishable_key) as client:
         await client.join("realtime:again", broadcast={"self": True})
         first = client.join_ref
         await client.join("realtime:again", broadcast={"self": True})
@@ -167,9 +163,9 @@ async def test_a_second_join_of_a_topic_replaces_the_first(
 
 
 async def test_the_hundred_and_first_channel_of_a_socket_is_refused(
-    server: Server, project: Project
+    server: Server, probe: Probe
 ) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+    async with dial(server, probe.keys.publishable_key) as client:
         for number in range(MAX_CHANNELS):
             await client.join(f"realtime:{number}")
         answer = await client.ask_join("realtime:last")
@@ -192,9 +188,9 @@ async def test_a_socket_without_a_valid_key_is_refused_with_plain_http(
 
 @pytest.mark.parametrize("garbage", ["{", "[]", '{"topic":1}', b"\x09\x00", b"\x03", b""])
 async def test_a_frame_that_is_none_closes_the_socket(
-    server: Server, project: Project, garbage: str | bytes
+    server: Server, probe: Probe, garbage: str | bytes
 ) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+    async with dial(server, probe.keys.publishable_key) as client:
         await client.socket.send(garbage)
         with pytest.raises(ConnectionClosed) as closed:
             await client.next()
@@ -202,10 +198,8 @@ async def test_a_frame_that_is_none_closes_the_socket(
         assert closed.value.rcvd.code == 1007
 
 
-async def test_a_frame_above_five_megabytes_closes_the_socket(
-    server: Server, project: Project
-) -> None:
-    async with dial(server, project.keys.publishable_key) as client:
+async def test_a_frame_above_five_megabytes_closes_the_socket(server: Server, probe: Probe) -> None:
+    async with dial(server, probe.keys.publishable_key) as client:
         await client.socket.send(" " * 5_000_001)
         with pytest.raises(ConnectionClosed) as closed:
             await client.next()
@@ -213,22 +207,22 @@ async def test_a_frame_above_five_megabytes_closes_the_socket(
         assert closed.value.rcvd.code == 1009
 
 
-async def test_a_reader_that_falls_too_far_behind_is_cut(server: Server, project: Project) -> None:
-    async with dial(server, project.keys.publishable_key) as slow:
+async def test_a_reader_that_falls_too_far_behind_is_cut(server: Server, probe: Probe) -> None:
+    async with dial(server, probe.keys.publishable_key) as slow:
         await slow.join("realtime:flood")
         assert slow.socket.transport is not None
         slow.socket.transport.pause_reading()
-        await _flood_until_nobody_listens(server, project)
+        await _flood_until_nobody_listens(server, probe)
         slow.socket.transport.resume_reading()
         with pytest.raises(ConnectionClosed):
             await _read_forever(slow)
 
 
-async def _flood_until_nobody_listens(server: Server, project: Project) -> None:
+async def _flood_until_nobody_listens(server: Server, probe: Probe) -> None:
     """Far more than the sockets' buffers and the queue hold."""
     payload = {"text": secrets.token_hex(30_000)}  # sockets compress, and this hardly does
     body = {"messages": [{"topic": "flood", "event": "e", "payload": payload}] * 200}
-    async with httpx.AsyncClient(headers={"apikey": project.keys.publishable_key}) as http:
+    async with httpx.AsyncClient(headers={"apikey": probe.keys.publishable_key}) as http:
         for _ in range(10):
             url = f"{server.url}/realtime/v1/api/broadcast"
             assert (await http.post(url, json=body)).status_code == 202
@@ -241,8 +235,8 @@ async def _read_forever(client: Phoenix) -> None:
 
 
 async def test_an_opaque_token_in_a_join_means_the_key_of_the_socket(
-    server: Server, project: Project, tenant: Tenant
+    server: Server, probe: Probe, member: Member
 ) -> None:
-    secret = project.keys.secret_key
+    secret = probe.keys.secret_key
     async with dial(server, secret) as client:
-        await client.join(f"realtime:{tenant.scope}", secret, private=True)
+        await client.join(f"realtime:{member.scope}", secret, private=True)

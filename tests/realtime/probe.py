@@ -13,7 +13,7 @@ from local.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
+class Probe:
     """`pool` is the superuser's; `database_url` too."""
 
     keys: Keys
@@ -26,36 +26,36 @@ class Project:
             {"sub": str(user_id), "role": "authenticated", "exp": expires, **claims}
         )
 
-    async def tenant(self, prefix: str = "conversation") -> "Tenant":
+    async def member(self, prefix: str = "conversation") -> "Member":
         """A fresh company with one member and one scope."""
-        tenant = Tenant(self, uuid4(), uuid4(), f"{prefix}:{uuid4()}")
+        member = Member(self, uuid4(), uuid4(), f"{prefix}:{uuid4()}")
         await self.pool.execute(
-            "insert into probe.members values ($1, $2)", tenant.company, tenant.user
+            "insert into probe.members values ($1, $2)", member.company, member.user
         )
         await self.pool.execute(
             "insert into probe.scopes (scope, company_id) values ($1, $2)",
-            tenant.scope,
-            tenant.company,
+            member.scope,
+            member.company,
         )
-        return tenant
+        return member
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
-    project: Project
+class Member:
+    probe: Probe
     company: UUID
     user: UUID
     scope: str
 
     def token(self, **options: Any) -> str:
-        return self.project.token(self.user, **options)
+        return self.probe.token(self.user, **options)
 
     async def bearer(self) -> str:
         return self.token()
 
     async def write(self, *rows: dict[str, Any], silent: bool = False) -> int:
         """The new version. `silent` writes are never broadcast, as if the broadcast was lost."""
-        version: int = await self.project.pool.fetchval(
+        version: int = await self.probe.pool.fetchval(
             "select probe.write($1, $2, $3)", self.scope, orjson.dumps(rows).decode(), silent
         )
         return version
@@ -64,11 +64,11 @@ class Tenant:
         return await self.write({"body": body}, **options)
 
     async def restore(self) -> None:
-        await self.project.pool.execute("select probe.restore($1)", self.scope)
+        await self.probe.pool.execute("select probe.restore($1)", self.scope)
 
     async def rows(self) -> dict[str, str]:
         """The truth: id -> body of the rows that are not deleted."""
-        rows = await self.project.pool.fetch(
+        rows = await self.probe.pool.fetch(
             "select id::text, body from probe.rows where scope = $1 and deleted_at is null",
             self.scope,
         )
@@ -76,10 +76,10 @@ class Tenant:
 
     @property
     def rpc(self) -> Rpc:
-        """The SQL functions of the protocol, called as this tenant's user."""
+        """The SQL functions of the protocol, called as this member's user."""
 
         async def call(name: str, params: dict[str, Any]) -> Any:
-            async with self.project.pool.acquire() as connection, connection.transaction():
+            async with self.probe.pool.acquire() as connection, connection.transaction():
                 claims = {"sub": str(self.user), "role": "authenticated"}
                 await connection.execute("set local role authenticated")
                 await connection.execute(
