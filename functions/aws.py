@@ -4,6 +4,7 @@ A scheduled EventBridge event is a tick: it calls /api/queue/process with this d
 secret. `lifespan` is off, because Mangum would run it around every single invocation.
 """
 
+import asyncio
 from typing import Any
 
 from mangum import Mangum
@@ -13,6 +14,8 @@ from functions.app import create_app
 from functions.core.settings import Settings
 
 SETTINGS = Settings.from_env()
+# Mangum asks for the current event loop, which newer Pythons no longer make by themselves.
+asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 class Schedule:

@@ -47,7 +47,7 @@ class Caller:
 
 
 class Authenticator:
-    """Turns an Authorization header into a Caller."""
+    """Turns a bearer token into a Caller."""
 
     def __init__(self, settings: Settings, db: Database, http: HttpClient) -> None:
         self._settings = settings
@@ -56,15 +56,13 @@ class Authenticator:
         self._keys: dict[str, Any] = {}
         self._keys_at = float("-inf")
 
-    async def caller(self, authorization: str | None) -> Caller:
+    async def caller(self, token: str | None) -> Caller:
         """Raises: Unauthorized; Unavailable when the auth server does not answer."""
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        if not token:
             raise Unauthorized(
                 "There is no bearer token.",
                 hint="Send 'Authorization: Bearer <access token or API key>'.",
             )
-        token = token.strip()
         if token.startswith(API_KEY_PREFIX):
             return await self._machine(token)
         return Caller(self._db.as_user(token), user_id=await self._verify(token))

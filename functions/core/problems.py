@@ -1,6 +1,7 @@
 """Errors as HTTP answers: application/problem+json (RFC 9457) with a stable `code`."""
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ from starlette.responses import Response
 
 from functions.core import log
 from functions.core.errors import AppError
+
+MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
@@ -40,7 +43,7 @@ def problem(
         orjson.dumps(body.model_dump(exclude_none=True)),
         status,
         headers=headers,
-        media_type="application/problem+json",
+        media_type=MEDIA_TYPE,
     )
 
 
@@ -88,4 +91,8 @@ def install(app: FastAPI) -> None:
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI: the error answers of an operation."""
-    return {status: {"model": Problem, "description": "Problem"} for status in statuses}
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content}
+        for status in statuses
+    }

@@ -3,7 +3,8 @@
 import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
 from functions.core import deadline
@@ -12,6 +13,13 @@ from functions.core.problems import answers
 from functions.core.settings import Settings
 from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
+
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Security(
+        HTTPBearer(auto_error=False, scheme_name="cron", description="CRON_SECRET or QUEUE_SECRET.")
+    ),
+]
 
 
 class Tick(BaseModel):
@@ -46,12 +54,11 @@ class QueueState(BaseModel):
 def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
     """The routes under /api/queue. All need CRON_SECRET or QUEUE_SECRET as bearer."""
 
-    async def authorize(authorization: Annotated[str, Header()] = "") -> None:
-        scheme, _, secret = authorization.partition(" ")
-        given = secret.strip().encode()
+    async def authorize(bearer: Bearer = None) -> None:
+        given = bearer.credentials.strip().encode() if bearer else b""
         # Every secret is compared, on bytes: constant time, and no error on non-ASCII.
         matches = [hmac.compare_digest(given, s.encode()) for s in settings.queue_secrets()]
-        if scheme.lower() != "bearer" or not any(matches):
+        if not any(matches):
             raise Unauthorized(
                 "The bearer is not CRON_SECRET or QUEUE_SECRET.", code="invalid_cron_secret"
             )

@@ -59,7 +59,7 @@ def router(db: Database, providers: Mapping[str, Provider], drain: BackgroundDra
     @routes.get(
         "/{provider}/{token}",
         response_class=PlainTextResponse,
-        responses=answers(403, 404, 503),
+        responses=answers(403, 404, 422, 503),
         operation_id="answer_challenge",
     )
     async def challenge(provider: str, token: str, request: Request) -> Response:
@@ -76,8 +76,15 @@ def router(db: Database, providers: Mapping[str, Provider], drain: BackgroundDra
     @routes.post(
         "/{provider}/{token}",
         response_model=Received,
-        responses=answers(400, 401, 404, 413, 503),
+        responses=answers(400, 401, 404, 413, 422, 503),
         operation_id="receive",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "description": "What the provider posts, signed as the provider signs.",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            }
+        },
     )
     @routes.post("/{provider}/{token}/{event}", include_in_schema=False)
     async def receive(

@@ -8,7 +8,8 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query
+from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
 from functions.core.auth import Authenticator, Caller
@@ -24,6 +25,16 @@ Cursor = Annotated[str | None, Query(description="next_cursor of the page before
 Limit = Annotated[int, Query(ge=1, le=200)]
 Fields = Annotated[str | None, Query(description="Only these fields, comma-separated.")]
 IfNoneMatch = Annotated[str | None, Header()]
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Security(
+        HTTPBearer(
+            auto_error=False,
+            scheme_name="caller",
+            description="Access token of a user, or API key of a company (rk_...).",
+        )
+    ),
+]
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed."}}
 
 
@@ -45,8 +56,8 @@ def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
     """The routes of messaging under /api."""
     routes = APIRouter(prefix="/api", tags=["messaging"])
 
-    async def caller(authorization: Annotated[str | None, Header()] = None) -> Caller:
-        return await auth.caller(authorization)
+    async def caller(bearer: Bearer = None) -> Caller:
+        return await auth.caller(bearer.credentials.strip() if bearer else None)
 
     CallerOf = Annotated[Caller, Depends(caller)]
 

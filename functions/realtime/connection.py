@@ -118,16 +118,21 @@ class Connection:
                 asyncio.create_task(self._end.wait()),
             ]
             reading = client._listen_task
-            ends = [*tasks, reading] if reading else tasks
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if reading is not None:
+                reading.add_done_callback(self._reading_ended)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if tasks[0].done():
                 tasks[0].result()
-            raise ConnectionEnded(self._reason if self._end.is_set() else "socket closed")
+            raise ConnectionEnded(self._reason)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await _dispose(client)
+
+    def _reading_ended(self, reading: asyncio.Task[None]) -> None:
+        error = None if reading.cancelled() else reading.exception()
+        self.replace(f"reading ended: {type(error).__name__}" if error else "socket closed")
 
     async def _maintain(self, client: AsyncRealtimeClient) -> None:
         """Keep the token fresh and the joined topics those that are wanted."""

@@ -158,6 +158,9 @@ begin
     case when not v_direct then p_event ->> 'name' end
   );
   perform private.lock_conversation(v_conversation_id, p_instance.company_id);
+  -- Where the person wrote from is where an answer reaches them.
+  update public.conversations set address = p_event ->> 'chat_address'
+  where id = v_conversation_id and v_incoming and address <> p_event ->> 'chat_address';
   if p_event ->> 'origin' = 'api_echo' then
     v_message_id := private.adopt_echo(v_conversation_id, p_event);
   end if;

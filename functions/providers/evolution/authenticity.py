@@ -54,13 +54,16 @@ def _digest(value: str) -> bytes:
 def _is_evolution_jwt(token: str, key: str) -> bool:
     import jwt  # most installations use a token: this would be a third of the cold start
 
+    # Evolution signs with any key its operator has chosen. A short one filled up with zeros makes
+    # the same signatures (RFC 2104), and PyJWT does not warn of its length on every request.
+    filled = key.encode("utf-8", "surrogatepass").ljust(32, b"\0")
     try:
         claims = jwt.decode(
             token,
-            key,
+            filled,
             algorithms=["HS256"],
             leeway=60,  # the two clocks
-            options={"require": ["exp"], "verify_iat": False, "enforce_minimum_key_length": False},
+            options={"require": ["exp"], "verify_iat": False},
         )
     except (jwt.PyJWTError, ValueError):
         return False
