@@ -35,9 +35,13 @@ class Health(BaseModel):
     version: str = VERSION
 
 
-def create_runner(settings: Settings, db: Database, http: HttpClient) -> Runner:
-    """A runner with the handlers of all rooms."""
-    handlers = messaging_handlers.handlers(db, http, PROVIDERS)
+# Evolution runs on Node, which closes idle connections after 5 s.
+PROVIDER_KEEPALIVE_SECONDS = 2.0
+
+
+def create_runner(settings: Settings, db: Database, outside: HttpClient) -> Runner:
+    """A runner with the handlers of all rooms; `outside` calls the providers."""
+    handlers = messaging_handlers.handlers(db, outside, PROVIDERS)
     return Runner(Queue(db), handlers, settings.queue_batch)
 
 
@@ -46,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     http = HttpClient()
     db = Database(settings, http)
     auth = Authenticator(settings, db, http)
-    runner = create_runner(settings, db, http)
+    runner = create_runner(settings, db, HttpClient(PROVIDER_KEEPALIVE_SECONDS))
     drain = BackgroundDrain(runner, settings.inbound_drain_seconds)
 
     app = FastAPI(

@@ -1,4 +1,5 @@
-"""The outgoing HTTP client: one per event loop, so that connections outlive a request."""
+"""Outgoing HTTP: clients that live as long as their event loop, so that connections outlive a
+request."""
 
 import asyncio
 import ssl
@@ -6,16 +7,21 @@ import ssl
 import httpx
 
 # Idle connections cost on every request (httpcore scans them), and a handler runs about ten
-# calls at once; HTTP/2 stays off, because httpx loses requests when the server recycles it.
-LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=30.0)
+# calls at once.
+MAX_CONNECTIONS, MAX_IDLE = 32, 16
 # Connecting is quick or hopeless; an answer may take as long as the database allows (8 s).
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
 class HttpClient:
-    """Makes the client at first use and again when the event loop is another one."""
+    """Makes the client at first use and again when the event loop is another one.
 
-    def __init__(self) -> None:
+    An idle connection is used again for `keepalive_seconds`: less than the server keeps it, or a
+    request meets a closing connection, and whether it was taken is unknown.
+    """
+
+    def __init__(self, keepalive_seconds: float = 30.0) -> None:
+        self._keepalive_seconds = keepalive_seconds
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -24,8 +30,13 @@ class HttpClient:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             self._client = httpx.AsyncClient(
+                # httpx loses requests when a server recycles an HTTP/2 connection.
                 http2=False,
-                limits=LIMITS,
+                limits=httpx.Limits(
+                    max_connections=MAX_CONNECTIONS,
+                    max_keepalive_connections=MAX_IDLE,
+                    keepalive_expiry=self._keepalive_seconds,
+                ),
                 timeout=TIMEOUT,
                 verify=ssl.create_default_context(),
                 trust_env=False,

@@ -1,9 +1,11 @@
 """The jobs of messaging: what happens outside, between two calls of SQL functions."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from functions.core.db import Database
+from functions.core.errors import Unavailable
 from functions.core.http import HttpClient
 from functions.jobs.models import BatchHandler, Handler, Handlers, Job, Json, RetryLater, Snooze
 from functions.messaging import rpc
@@ -11,6 +13,10 @@ from functions.providers.base import Instance, OutboundMessage, Provider, SendRe
 
 # A number that its provider told to rest, without saying how long.
 REST_SECONDS = 60.0
+# Pause between tries while the database does not answer.
+OUTAGE_PAUSE_SECONDS = 0.5
+
+T = TypeVar("T")
 
 
 def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) -> Handlers:
@@ -34,14 +40,19 @@ def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) 
     async def send(job: Job) -> Json:
         """Calls the provider once for a message, its attempt written before and after."""
         service = db.as_service()
-        order = await rpc.begin_send(service, job.data["message_id"], job.id, job.claim)
+        message_id = job.data["message_id"]
+        order = await _until_answered(
+            lambda: rpc.begin_send(service, message_id, job.id, job.claim)
+        )
         if order["action"] == "done":
             return {"status": order["status"]}
         if order["action"] == "wait":
             raise Snooze(order["seconds"])
         result = await _call(http, providers, order)
-        await rpc.record_send_result(
-            service, job.data["message_id"], order["attempt"], result, last=job.is_last_attempt
+        await _until_answered(
+            lambda: rpc.record_send_result(
+                service, message_id, order["attempt"], result, last=job.is_last_attempt
+            )
         )
         if result.outcome == "paused":
             raise Snooze(result.retry_after_seconds or REST_SECONDS)
@@ -53,6 +64,19 @@ def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) 
         "messages.ingest": BatchHandler(ingest, size=50),
         "messages.send": Handler(send, timeout_seconds=45.0, concurrency=16),
     }
+
+
+async def _until_answered(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer of a call that is safe to repeat, also after an outage of the database.
+
+    Only this worker knows that it has not called the provider yet, or what the provider said: the
+    next one would have to take the message for possibly sent. The job's timeout is the limit.
+    """
+    while True:
+        try:
+            return await call()
+        except Unavailable:
+            await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
 
 
 async def _call(

@@ -96,6 +96,7 @@ def failed_transport(failure: Exception) -> SendResult:
 
 def without_numbers(error: str) -> str:
     """The text with phone numbers, addresses and message ids taken out, and its end."""
+    error = error[: 4 * LONGEST_ERROR]
     error = re.sub(r"wamid\.[\w+/=-]+", "[message id]", error)
     error = re.sub(r"\+?\d[\d\s().-]{5,}\d(:\d+)?(@[\w.]+)?", "[number]", error)
     return error[:LONGEST_ERROR]

@@ -238,8 +238,10 @@ def test_secrets_of_the_envelope_are_not_stored() -> None:
     assert "SECRET" not in repr(item)
 
 
-def test_the_instance_of_the_address_wins_over_the_one_in_the_body() -> None:
+def test_a_body_that_names_another_instance_is_not_for_the_one_of_the_address() -> None:
     whole = orjson.dumps({"event": "call", "instance": "outra", "data": {"id": "1"}})
-    assert EVOLUTION.split(whole, "loja")[0].route_value == "loja"
-    assert EVOLUTION.split(whole, "loja")[0].raw["instance"] == "outra"
+    nameless = orjson.dumps({"event": "call", "data": {"id": "1"}})
+    [other], [same] = EVOLUTION.split(whole, "loja"), EVOLUTION.split(nameless, "loja")
+    assert (other.route_value, same.route_value) == ("outra", "loja")
+    assert other.dedupe_key == same.dedupe_key
     assert EVOLUTION.split(whole, None)[0].route_value == "outra"

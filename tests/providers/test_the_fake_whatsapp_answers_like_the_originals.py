@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from local.whatsapp.network import Network
-from tests.providers.conftest import FakeWhatsApp
+from tests.providers.fake import FakeWhatsApp
 
 GLOBAL = {"apikey": "fake-global-key"}
 

@@ -24,9 +24,11 @@ _IN_CHAT = ("messages.", "send.")
 def split_body(raw: bytes, endpoint_route: str | None) -> list[Item]:
     body = read_object(raw)
     kind = event_kind(body.get("event"))
-    route = endpoint_route or text(body.get("instance")) or ""
+    # The address decides whose keys these are; a body that names another instance is for nobody.
+    named = text(body.get("instance")) or endpoint_route or ""
+    route = endpoint_route or named
     context = {name: body[name] for name in _CONTEXT if name in body}
-    return [_item(kind, route, context, data) for data in _units(kind, body.get("data"))]
+    return [_item(kind, route, named, context, data) for data in _units(kind, body.get("data"))]
 
 
 def event_kind(event: Any) -> str:
@@ -51,7 +53,7 @@ def _units(kind: str, data: Any) -> list[Any]:
     return data or [None]
 
 
-def _item(kind: str, route: str, context: Json, data: Any) -> Item:
+def _item(kind: str, route: str, named: str, context: Json, data: Any) -> Item:
     name = _KEYS.get(kind, _state_key)
     chat = _chat(data) if kind.startswith(_IN_CHAT) and kind != "messages.update" else None
     if kind.startswith(("connection.", "status.", "qrcode.")):
@@ -59,7 +61,7 @@ def _item(kind: str, route: str, context: Json, data: Any) -> Item:
     return Item(
         dedupe_key=dedupe_key(route, kind, *name(context, data)),
         route_kind="instance",
-        route_value=route,
+        route_value=named,
         kind=kind,
         order_key=dedupe_key(route, chat) if chat else None,
         raw={**context, "data": data},
