@@ -27,7 +27,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/connection_update_close_401.json": (
         "loja|connection.update|close|401|2025-05-02T03:01:20",
         "instance",
-        "loja",
+        "instancia-teste",
         "connection.update",
         "loja|connection",
         [InstanceChanged(state="closed", reason="401 logged_out")],
@@ -35,7 +35,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/contacts_upsert_array.json": (
         "loja|contacts.upsert|9528081927628e78218ddbc30b5c8d635cc5fe0b|2025-11-21T21:22:41",
         "instance",
-        "loja",
+        "nome-da-instancia",
         "contacts.upsert",
         None,
         [
@@ -48,7 +48,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_update_delivery_ack.json": (
         "loja|messages.update|3EB0E62EC94C6C01256AE4|DELIVERY_ACK",
         "instance",
-        "loja",
+        "instancia-teste",
         "messages.update",
         None,
         [
@@ -65,7 +65,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_update_read_device_suffix.json": (
         "loja|messages.update|3EB0E62EC94C6C01256AE4|READ",
         "instance",
-        "loja",
+        "instancia-teste",
         "messages.update",
         None,
         [
@@ -82,7 +82,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_upsert_audio_ptt_inbound.json": (
         "loja|messages.upsert|70B23FB274D480B740FCC07E6427D21B",
         "instance",
-        "loja",
+        "instancia-teste-2",
         "messages.upsert",
         "loja|59170000002@s.whatsapp.net",
         [
@@ -110,7 +110,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_upsert_group_extended_text_expiration.json": (
         "loja|messages.upsert|3A64A0D75B60AB42F46A",
         "instance",
-        "loja",
+        "instancia-teste",
         "messages.upsert",
         "loja|120363000000000002@g.us",
         [
@@ -130,7 +130,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_upsert_image_inbound_base64.json": (
         "loja|messages.upsert|3EB083096BF5E4096E4137",
         "instance",
-        "loja",
+        "instancia-teste",
         "messages.upsert",
         "loja|59170000001@s.whatsapp.net",
         [
@@ -157,7 +157,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_upsert_lid_only_b.json": (
         "loja|messages.upsert|SYNTHETICID0000000002",
         "instance",
-        "loja",
+        "Whatsapp",
         "messages.upsert",
         "loja|100000000000004@lid",
         [
@@ -176,7 +176,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_upsert_lid_with_alt_v23.json": (
         "loja|messages.upsert|ACF74C317ABADED4BE7EDC7E41BE13EE",
         "instance",
-        "loja",
+        "5588900000016",
         "messages.upsert",
         "loja|558890000017@s.whatsapp.net",
         [
@@ -199,7 +199,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_upsert_text_from_me.json": (
         "loja|messages.upsert|3EB0B7AA9746D9215C1340",
         "instance",
-        "loja",
+        "instancia-teste",
         "messages.upsert",
         "loja|59170000001@s.whatsapp.net",
         [
@@ -218,7 +218,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/messages_upsert_text_inbound_owner.json": (
         "loja|messages.upsert|3EB03E3CA617ADA52AEA79",
         "instance",
-        "loja",
+        "instancia-teste",
         "messages.upsert",
         "loja|59170000001@s.whatsapp.net",
         [
@@ -237,7 +237,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/rabbitmq_qrcode_updated_v237.json": (
         "loja|qrcode.updated|2856346dcae4f4f74f000d17880208f27f163777|2026-07-17T20:42:00",
         "instance",
-        "loja",
+        "instancia-teste",
         "qrcode.updated",
         "loja|connection",
         [InstanceChanged(state="qr", qr="2@SYNTHETIC")],
@@ -245,7 +245,7 @@ EXPECTED: dict[str, Expected] = {
     "evolution/send_message_v237.json": (
         "loja|send.message|SYNTHETICBOT0000000001",
         "instance",
-        "loja",
+        "instancia-teste",
         "send.message",
         "loja|5511900000023@s.whatsapp.net",
         [
