@@ -52,7 +52,7 @@ async def load(
     await _add_people(client)
     numbers = _numbers(stack_secret, api_url)
     for number in numbers:
-        await _connect(client, number, stack_secret, whatsapp_url)
+        await _connect(client, number, whatsapp_url)
     api_key = "rk_" + derive(stack_secret, "api key")
     await (
         client.table("api_keys")
@@ -129,40 +129,36 @@ def _numbers(secret: str, api_url: str) -> list[DemoNumber]:
     ]
 
 
-async def _connect(
-    client: AsyncClient, number: DemoNumber, stack_secret: str, whatsapp_url: str
-) -> None:
-    """One number: known to the fake, registered here, its state open."""
-    async with httpx.AsyncClient() as http:
-        answer = await http.post(
-            f"{whatsapp_url}/_fake/numbers",
-            json={"provider": number.provider, "id": number.external_id, "phone": number.phone}
-            | number.fake,
-        )
-        answer.raise_for_status()
+async def _connect(client: AsyncClient, number: DemoNumber, whatsapp_url: str) -> None:
+    """One number: known to the fake, registered here."""
+    await _announce(number, whatsapp_url)
     base_url = whatsapp_url if number.provider == "evolution" else f"{whatsapp_url}/v24.0"
     token = number.inbound_url.rpartition("/")[2]
-    token_hash = hashlib.sha256(token.encode()).hexdigest()
-    found = await client.rpc(
-        "find_inbound_endpoint", {"p_provider": number.provider, "p_token_hash": token_hash}
-    ).execute()
-    endpoint: Any = found.data
-    if endpoint:
-        await (
-            client.table("instances")
-            .update({"base_url": base_url})
-            .eq("endpoint_id", endpoint["id"])
-            .execute()
-        )
-        return
-    made = await client.rpc(
-        "create_inbound_endpoint",
-        {
-            "p_provider": number.provider,
-            "p_token_hash": token_hash,
-            "p_secrets": _secrets(number),
-        },
-    ).execute()
+    address = {
+        "p_provider": number.provider,
+        "p_token_hash": hashlib.sha256(token.encode()).hexdigest(),
+    }
+    found: Any = (await client.rpc("find_inbound_endpoint", address).execute()).data
+    if found:
+        moved = client.table("instances").update({"base_url": base_url})
+        await moved.eq("endpoint_id", found["id"]).execute()
+    else:
+        await _register(client, number, base_url, address)
+
+
+async def _announce(number: DemoNumber, whatsapp_url: str) -> None:
+    """The fake forgets its numbers when it ends."""
+    known = {"provider": number.provider, "id": number.external_id, "phone": number.phone}
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(f"{whatsapp_url}/_fake/numbers", json=known | number.fake)
+        answer.raise_for_status()
+
+
+async def _register(
+    client: AsyncClient, number: DemoNumber, base_url: str, address: dict[str, str]
+) -> None:
+    secrets = address | {"p_secrets": _secrets(number)}
+    endpoint = await client.rpc("create_inbound_endpoint", secrets).execute()
     key_name = "api_key" if number.provider == "evolution" else "access_token"
     await client.rpc(
         "create_instance",
@@ -172,7 +168,7 @@ async def _connect(
             "p_name": number.name,
             "p_base_url": base_url,
             "p_external_id": number.external_id,
-            "p_endpoint_id": made.data,
+            "p_endpoint_id": endpoint.data,
             "p_credentials": {key_name: number.fake["key"]},
             "p_waba_id": number.fake.get("waba"),
             "p_number": f"+{number.phone}",

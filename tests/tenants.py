@@ -152,35 +152,39 @@ class Project:
             path=f"/in/{provider}/{token}",
             secret=secret,
         )
-        secrets = (
-            {"tokens": [secret]}
-            if is_evolution
-            else {"app_secrets": [secret], "verify_tokens": [secret]}
-        )
+        instance_id = await self._register(number, company_id, token, whatsapp_url)
+        values = {name: getattr(number, name) for name in number.__dataclass_fields__}
+        return Number(**values | {"instance_id": instance_id})
+
+    async def _register(
+        self, number: Number, company_id: str, token: str, whatsapp_url: str
+    ) -> str:
+        """An endpoint and the number at it; the id of the number."""
+        is_evolution = number.provider == "evolution"
+        names = ["tokens"] if is_evolution else ["app_secrets", "verify_tokens"]
         endpoint_id = await self.rpc(
             "create_inbound_endpoint",
             {
-                "p_provider": provider,
+                "p_provider": number.provider,
                 "p_token_hash": hashlib.sha256(token.encode()).hexdigest(),
-                "p_secrets": secrets,
+                "p_secrets": {name: [number.secret] for name in names},
             },
         )
-        instance_id = await self.rpc(
+        instance_id: str = await self.rpc(
             "create_instance",
             {
                 "p_company_id": company_id,
-                "p_provider": provider,
-                "p_name": provider.title(),
+                "p_provider": number.provider,
+                "p_name": number.provider.title(),
                 "p_base_url": whatsapp_url if is_evolution else f"{whatsapp_url}/v24.0",
                 "p_external_id": number.external_id,
                 "p_endpoint_id": endpoint_id,
-                "p_credentials": {"api_key" if is_evolution else "access_token": key},
+                "p_credentials": {"api_key" if is_evolution else "access_token": number.key},
                 "p_waba_id": number.waba_id,
                 "p_number": f"+{number.phone}",
             },
         )
-        values = {name: getattr(number, name) for name in number.__dataclass_fields__}
-        return Number(**values | {"instance_id": instance_id})
+        return instance_id
 
 
 def body(content: Any) -> bytes:

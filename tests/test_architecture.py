@@ -46,6 +46,7 @@ SQL_ONLY_ROOMS = {
 OTHER_TESTS = {
     "deploy": "the migrations on the databases that they will meet",
     "demo": "what `make dev` shows",
+    "faults": "crashes, restarts and lost answers, across all rooms",
     "foundation": "the tenancy every room stands on",
     "lint": "local/lint",
     "local": "the local stack",

@@ -16,7 +16,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import jwt
@@ -60,6 +60,23 @@ class Backoff:
         return random.uniform(0.0, ceiling)
 
 
+@dataclass(slots=True)
+class _Session:
+    """One connection's life; late callbacks of an earlier client reach its own session only."""
+
+    joined: set[str] = field(default_factory=set)
+    end: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: str = ""
+
+    def finish(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.end.set()
+
+    def reading_ended(self, reading: asyncio.Task[None]) -> None:
+        error = None if reading.cancelled() else reading.exception()
+        self.finish(f"reading ended: {type(error).__name__}" if error else "socket closed")
+
+
 class Connection:
     """`run` until cancelled. Topics may be added and removed at any time.
 
@@ -76,10 +93,8 @@ class Connection:
         self._listener = listener
         self._backoff = backoff
         self._wanted: dict[str, None] = {}
-        self._joined: set[str] = set()
         self._wake = asyncio.Event()
-        self._end = asyncio.Event()
-        self._reason = ""
+        self._session = _Session()
 
     def add(self, topic: str) -> None:
         self._wanted[topic] = None
@@ -91,50 +106,45 @@ class Connection:
 
     def replace(self, reason: str) -> None:
         """End the present connection; a new one follows."""
-        self._reason = reason
-        self._end.set()
+        self._session.finish(reason)
 
     async def run(self) -> None:
         failures = 0
         while True:
+            session = self._session = _Session()
             try:
-                await self._serve()
+                await self._serve(session)
             except Exception as error:  # the package raises what it likes; all of it means again
-                failures = 0 if self._joined else failures + 1
+                failures = 0 if session.joined else failures + 1
                 log.info("realtime connection ended: %s", _describe(error))
             finally:
-                self._lose_all()
+                for topic in session.joined:
+                    self._listener.left(topic)
             await asyncio.sleep(self._backoff.seconds(failures))
 
-    async def _serve(self) -> None:
+    async def _serve(self, session: _Session) -> None:
         """Connect and stay. Always raises: ConnectionEnded, or whatever made staying impossible."""
-        self._end.clear()
         client = AsyncRealtimeClient(self._url, self._api_key, auto_reconnect=False)
         tasks: list[asyncio.Task[Any]] = []
         try:
             await client.connect()
             tasks = [
-                asyncio.create_task(self._maintain(client)),
-                asyncio.create_task(self._end.wait()),
+                asyncio.create_task(self._maintain(client, session)),
+                asyncio.create_task(session.end.wait()),
             ]
-            reading = client._listen_task
-            if reading is not None:
-                reading.add_done_callback(self._reading_ended)
+            if client._listen_task is not None:
+                client._listen_task.add_done_callback(session.reading_ended)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if tasks[0].done():
                 tasks[0].result()
-            raise ConnectionEnded(self._reason)
+            raise ConnectionEnded(session.reason)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await _dispose(client)
 
-    def _reading_ended(self, reading: asyncio.Task[None]) -> None:
-        error = None if reading.cancelled() else reading.exception()
-        self.replace(f"reading ended: {type(error).__name__}" if error else "socket closed")
-
-    async def _maintain(self, client: AsyncRealtimeClient) -> None:
+    async def _maintain(self, client: AsyncRealtimeClient, session: _Session) -> None:
         """Keep the token fresh and the joined topics those that are wanted."""
         token = ""
         while True:
@@ -143,8 +153,8 @@ class Connection:
             if latest != token:
                 token = latest
                 await client.set_auth(token)
-            await self._leave_removed(client)
-            await self._join_missing(client)
+            await self._leave_removed(client, session)
+            await self._join_missing(client, session)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_seconds_to_renewal(token)):
                     await self._wake.wait()
@@ -160,25 +170,25 @@ class Connection:
             log.warning("no new access token: %s", type(error).__name__)
             return present
 
-    async def _join_missing(self, client: AsyncRealtimeClient) -> None:
+    async def _join_missing(self, client: AsyncRealtimeClient, session: _Session) -> None:
         present = {channel.topic.removeprefix("realtime:") for channel in client.get_channels()}
         missing = [topic for topic in self._wanted if topic not in present]
         places = asyncio.Semaphore(JOINS_AT_ONCE)
 
         async def join(topic: str) -> None:
             async with places:
-                await self._join(client, topic)
+                await self._join(client, session, topic)
 
         await asyncio.gather(*(join(topic) for topic in missing))
 
-    async def _join(self, client: AsyncRealtimeClient, topic: str) -> None:
+    async def _join(self, client: AsyncRealtimeClient, session: _Session, topic: str) -> None:
         def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
             if state is RealtimeSubscribeStates.SUBSCRIBED:
-                self._joined.add(topic)
+                session.joined.add(topic)
                 self._listener.joined(topic)
-            elif topic in self._joined or state is not RealtimeSubscribeStates.CHANNEL_ERROR:
+            elif topic in session.joined or state is not RealtimeSubscribeStates.CHANNEL_ERROR:
                 if topic in self._wanted:
-                    self.replace(f"{topic}: {state.value}")
+                    session.finish(f"{topic}: {state.value}")
             else:
                 log.warning("join of %s refused: %s", topic, error)
                 self._wake.set()
@@ -200,17 +210,12 @@ class Connection:
         channel.on_system(lambda _: self._listener.joined(topic))
         await channel.subscribe(on_state)
 
-    async def _leave_removed(self, client: AsyncRealtimeClient) -> None:
+    async def _leave_removed(self, client: AsyncRealtimeClient, session: _Session) -> None:
         for channel in client.get_channels():
             topic = channel.topic.removeprefix("realtime:")
             if topic not in self._wanted and not channel.is_leaving:
-                self._joined.discard(topic)
+                session.joined.discard(topic)
                 await channel.unsubscribe()
-
-    def _lose_all(self) -> None:
-        for topic in self._joined:
-            self._listener.left(topic)
-        self._joined.clear()
 
 
 async def _dispose(client: AsyncRealtimeClient) -> None:

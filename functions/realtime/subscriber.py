@@ -50,7 +50,8 @@ class Subscriber:
     """An async context manager; inside it, `changes()` yields what happens in followed scopes.
 
     `url` is the project's; `rpc(name, params)` calls an SQL function as the same user for whom
-    `token()` answers an access token. Both are retried forever, whatever they raise.
+    `token()` answers an access token. Both are retried forever, whatever they raise. `heard` counts
+    the events received, for metrics.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class Subscriber:
         self._tasks = asyncio.TaskGroup()
         self._loops: list[asyncio.Task[None]] = []
         self._changed_at = -ACTIVE_SECONDS
-        self._events = 0  # since the last heads check
+        self.heard = 0
+        self._heard_before = 0  # at the last heads check
         self._silent_rounds = 0
         self._connection = Connection(
             f"{url.rstrip('/')}/realtime/v1",
@@ -136,7 +138,7 @@ class Subscriber:
             watch.ledger.left()
 
     def received(self, topic: str, payload: dict[str, Any]) -> None:
-        self._events += 1
+        self.heard += 1
         watch = self._watches.get(topic)
         if watch is None:
             return
@@ -207,7 +209,7 @@ class Subscriber:
             for scope, watch in self._watches.items()
         }
         heads = {scope: {"ver": ver, "epoch": epoch} for scope, (epoch, ver, _) in known.items()}
-        heard, self._events = self._events, 0
+        silent, self._heard_before = self.heard == self._heard_before, self.heard
         async with asyncio.timeout(RPC_SECONDS):
             behind = await self._rpc("sync_heads", {"p_scopes": heads})
         lost = False
@@ -218,7 +220,7 @@ class Subscriber:
             watch.ledger.head(str(head["epoch"]), int(head["ver"]))
             watch.wake.set()
             lost = lost or known[scope][2] is Status.LIVE
-        self._judge_silence(lost and not heard)
+        self._judge_silence(lost and silent)
 
     def _judge_silence(self, silent: bool) -> None:
         """A socket that looks healthy and brings nothing, while things happen, is replaced."""

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.realtime.server import Server
-
 PATIENCE_SECONDS = 5.0
+
+
+class HasUrl(Protocol):
+    @property
+    def url(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,10 @@ class Phoenix:
 
 
 @asynccontextmanager
-async def dial(server: Server, key: str, version: str = "2.0.0") -> AsyncIterator[Phoenix]:
-    async with connect(server.websocket_url(key, version), max_size=None) as socket:
+async def dial(at: HasUrl, key: str, version: str = "2.0.0") -> AsyncIterator[Phoenix]:
+    """A socket to the gateway or stack `at`."""
+    url = f"{at.url.replace('http', 'ws', 1)}/realtime/v1/websocket?apikey={key}&vsn={version}"
+    async with connect(url, max_size=None) as socket:
         yield Phoenix(socket, version)
 
 

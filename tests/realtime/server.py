@@ -30,9 +30,6 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def websocket_url(self, key: str, version: str = "1.0.0") -> str:
-        return f"ws://127.0.0.1:{self.port}/realtime/v1/websocket?apikey={key}&vsn={version}"
-
     async def start(self) -> None:
         realtime = Realtime(faults=self._faults)
 

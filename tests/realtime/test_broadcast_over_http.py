@@ -71,7 +71,7 @@ async def test_a_private_message_is_skipped_when_its_sender_may_not_write(
         ),
         (
             {"messages": [{"topic": "t", "event": "e", "payload": {"x": "x" * MAX_PAYLOAD_BYTES}}]},
-            {"messages": [{"payload": ["Payload size exceeds member limit"]}]},
+            {"messages": [{"payload": ["Payload size exceeds tenant limit"]}]},
         ),
     ],
 )

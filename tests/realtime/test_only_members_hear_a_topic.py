@@ -6,10 +6,13 @@ from typing import Any
 import jwt
 import pytest
 
+from local.gateway.realtime import Faults
 from local.keys import Keys
 from tests.realtime.phoenix import dial
 from tests.realtime.probe import Member, Probe
 from tests.realtime.server import Server
+
+PRIVATE = {"config": {"private": True}}
 
 
 def no_read(topic: str) -> dict[str, Any]:
@@ -70,13 +73,13 @@ async def test_a_public_channel_of_the_same_name_hears_nothing_private(
     topic = f"realtime:{member.scope}"
     async with dial(server, probe.keys.publishable_key) as eavesdropper:
         await eavesdropper.join(topic)
-        async with dial(server, probe.keys.publishable_key) as member:
-            await member.join(topic, member.token(), private=True)
+        async with dial(server, probe.keys.publishable_key) as listener:
+            await listener.join(topic, member.token(), private=True)
             await member.say("secret")
-            assert (await member.next()).event == "broadcast"
+            assert (await listener.next()).event == "broadcast"
             await eavesdropper.push(topic, "broadcast", {"event": "forged", "payload": {}})
             await eavesdropper.heartbeat()
-            await member.heartbeat()
+            await listener.heartbeat()
 
 
 async def test_probe_rows_leave_no_trace(server: Server, probe: Probe, member: Member) -> None:
@@ -104,13 +107,25 @@ async def test_an_allowed_write_reaches_private_members_only(server: Server, pro
     config = {"private": True, "broadcast": {"ack": True}}
     async with (
         dial(server, probe.keys.publishable_key) as speaker,
-        dial(server, probe.keys.publishable_key, "1.0.0") as member,
+        dial(server, probe.keys.publishable_key, "1.0.0") as listener,
     ):
         await speaker.join(topic, member.token(), **config)
-        await member.join(topic, member.token(), **config)
+        await listener.join(topic, member.token(), **config)
         ref = await speaker.push(topic, "broadcast", {"event": "e", "payload": {"a": 1}})
         assert (await speaker.reply(ref))["status"] == "ok"
-        assert (await member.next()).payload["payload"] == {"a": 1}
+        assert (await listener.next()).payload["payload"] == {"a": 1}
+
+
+async def test_a_refusal_may_be_delayed_as_hosted_does_without_blocking_the_socket(
+    probe: Probe, member: Member
+) -> None:
+    async with (
+        Server(probe, Faults(backoff=0.2)) as slow,
+        dial(slow, probe.keys.publishable_key) as client,
+    ):
+        ref = await client.push(f"realtime:{member.scope}", "phx_join", PRIVATE)
+        await client.heartbeat()
+        assert await client.reply(ref) == no_read(member.scope)
 
 
 # Tokens
