@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from functions.app import create_app
 from functions.core.db import Database
 from functions.core.http import HttpClient
 from functions.core.settings import Settings
+from local import npm
 from local.stack import Stack
 from tests.tenants import Number, Person, Project, Tenant, body
 
@@ -123,6 +125,15 @@ async def whatsapp(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     assert stack.whatsapp_url
     async with httpx.AsyncClient(base_url=stack.whatsapp_url, timeout=30.0) as http:
         yield http
+
+
+@pytest.fixture(scope="session")
+async def javascript() -> Path:
+    """node_modules with the official JavaScript client; skips where there is no Node.js."""
+    try:
+        return await npm.install("@supabase/supabase-js@2.109.0", "ws@8.18.3")
+    except npm.NodeUnavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture

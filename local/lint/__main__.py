@@ -17,6 +17,7 @@ from local.lint.finding import Finding
 from local.lint.migration import Migration
 from local.lint.scratch import scratch_database
 from local.migrations import migrate
+from local.npm import NodeUnavailable
 
 FOLDER = Path(__file__).parents[2] / migration.FOLDER
 TEXT_RULES = (*statements.RULES, *writes.RULES, *declarations.RULES)
@@ -51,7 +52,7 @@ async def _database_findings(url: str, places: dict[str, tuple[str, int]]) -> li
     findings = await catalog.check(url, places)
     try:
         executable = await supabase_cli.install()
-    except supabase_cli.CliUnavailable as reason:
+    except NodeUnavailable as reason:
         print(f"skipped the advisors of Supabase: {reason}", file=sys.stderr)
         return findings
     return findings + await advisors.check(executable, url, places)

@@ -16,7 +16,7 @@ ACCEPTED = {
 async def check(
     executable: Path, database_url: str, places: Mapping[str, tuple[str, int]]
 ) -> list[Finding]:
-    """Every advice about this database but the accepted ones; raises CliFailed."""
+    """Every advice about this database but the accepted ones; raises CommandFailed."""
     answer = json.loads(
         await supabase_cli.run(
             executable,

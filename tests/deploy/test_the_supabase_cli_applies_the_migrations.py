@@ -11,6 +11,7 @@ import pytest
 from local.lint import supabase_cli
 from local.lint.scratch import scratch_database
 from local.migrations import migrate
+from local.npm import NodeUnavailable
 from local.postgres import Postgres
 from tests.deploy.databases import MIGRATIONS, REPOSITORY, applied, copy, schema_dump
 
@@ -26,7 +27,7 @@ async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
 async def cli() -> Path:
     try:
         return await supabase_cli.install()
-    except supabase_cli.CliUnavailable as reason:
+    except NodeUnavailable as reason:
         pytest.skip(str(reason))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from local.lint import advisors, catalog, supabase_cli
 from local.lint.scratch import scratch_database
+from local.npm import NodeUnavailable
 from local.postgres import Postgres
 
 CLEAN = """
@@ -90,7 +91,7 @@ async def test_every_rule_has_its_fault_and_spares_the_rest(faulty_database: Pos
 async def test_the_advice_of_supabase_names_our_file(faulty_database: Postgres) -> None:
     try:
         executable = await supabase_cli.install()
-    except supabase_cli.CliUnavailable as reason:
+    except NodeUnavailable as reason:
         pytest.skip(str(reason))
     places = {"public.shared": ("jobs.sql", 3)}
     found = await advisors.check(executable, faulty_database.url(), places)

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import shutil
-import subprocess
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 from realtime.types import BroadcastPayload, RealtimeChannelOptions
 
@@ -93,23 +91,6 @@ async def test_python_clients_hear_each_other_on_a_public_topic(
 
 # JavaScript
 
-PACKAGES = "@supabase/realtime-js ws"
-
-
-def why_no_node() -> str | None:
-    """None when node and the packages are there; NODE_PATH says where."""
-    if shutil.which("node") is None:
-        return "node is not installed"
-    resolve = "['@supabase/realtime-js', 'ws'].forEach((name) => require.resolve(name))"
-    found = subprocess.run(["node", "-e", resolve], capture_output=True, cwd="/")
-    if found.returncode == 0:
-        return None
-    return f"npm install --prefix <folder> {PACKAGES}; then NODE_PATH=<folder>/node_modules"
-
-
-NO_NODE = why_no_node()
-JAVASCRIPT = pytest.mark.skipif(NO_NODE is not None, reason=NO_NODE or "")
-
 
 class Node:
     """A running client.cjs."""
@@ -131,12 +112,15 @@ class Node:
 
 
 @asynccontextmanager
-async def node_client(server: Server, key: str, token: str = "") -> AsyncIterator[Node]:
+async def node_client(
+    modules: Path, server: Server, key: str, token: str = ""
+) -> AsyncIterator[Node]:
     script = str(Path(__file__).with_name("client.cjs"))
     process = await asyncio.create_subprocess_exec(
         *("node", script, f"{server.url.replace('http', 'ws')}/realtime/v1", key, token),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"NODE_PATH": str(modules)},
     )
     try:
         yield Node(process)
@@ -146,12 +130,11 @@ async def node_client(server: Server, key: str, token: str = "") -> AsyncIterato
         await process.wait()
 
 
-@JAVASCRIPT
 async def test_javascript_joins_a_private_topic_and_hears_the_database(
-    server: Server, probe: Probe, member: Member
+    javascript: Path, server: Server, probe: Probe, member: Member
 ) -> None:
     key = probe.keys.publishable_key
-    async with node_client(server, key, member.token()) as node:
+    async with node_client(javascript, server, key, member.token()) as node:
         await node.tell("join", topic=member.scope, config={"private": True})
         assert await node.next() == {"status": "SUBSCRIBED", "error": None}
         await member.say("olá, João")
@@ -164,25 +147,27 @@ async def test_javascript_joins_a_private_topic_and_hears_the_database(
         assert await node.next() == {"left": "ok"}
 
 
-@JAVASCRIPT
 async def test_javascript_is_told_why_it_may_not_join(
-    server: Server, probe: Probe, member: Member
+    javascript: Path, server: Server, probe: Probe, member: Member
 ) -> None:
     stranger = await probe.member()
-    async with node_client(server, probe.keys.publishable_key, stranger.token()) as node:
+    async with node_client(
+        javascript, server, probe.keys.publishable_key, stranger.token()
+    ) as node:
         await node.tell("join", topic=member.scope, config={"private": True})
         answer = await node.next()
         assert answer["status"] == "CHANNEL_ERROR"
         assert "Unauthorized" in answer["error"]
 
 
-@JAVASCRIPT
-async def test_javascript_and_python_hear_each_other(server: Server, probe: Probe) -> None:
+async def test_javascript_and_python_hear_each_other(
+    javascript: Path, server: Server, probe: Probe
+) -> None:
     heard: asyncio.Queue[BroadcastPayload] = asyncio.Queue()
     config = {"broadcast": {"ack": True}}
     async with (
         python_client(server, probe) as client,
-        node_client(server, probe.keys.publishable_key) as node,
+        node_client(javascript, server, probe.keys.publishable_key) as node,
     ):
         channel = client.channel("both", options(private=False)).on_broadcast("e", heard.put_nowait)
         await channel.subscribe()
