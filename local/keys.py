@@ -67,8 +67,10 @@ class Keys(ApiKeys):
             return cls(**{field.name: stored[field.name] for field in fields(cls)})
         keys = cls.create()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(orjson.dumps(asdict(keys), option=orjson.OPT_INDENT_2))
+        fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(orjson.dumps(asdict(keys), option=orjson.OPT_INDENT_2))
+        fresh.rename(path)
         return keys
 
     def role_of(self, api_key: str) -> str | None:

@@ -245,7 +245,12 @@ def _run_as(user: str | None, command: list[str]) -> "subprocess.CompletedProces
 
 def _hand_over(folder: Path, user: str, binaries: Path) -> None:
     """Gives `folder` to `user` and lets that user pass through the folders above it."""
-    entry = pwd.getpwnam(user)
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise PostgresError(
+            f"Postgres does not run as root and there is no user {user}: start as another user"
+        ) from None
     os.chown(folder, entry.pw_uid, entry.pw_gid)
     for place in (folder, binaries):
         for parent in place.parents:

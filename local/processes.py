@@ -11,6 +11,8 @@ from time import monotonic
 
 from local.errors import StackError
 
+# A larger log starts anew with the next run.
+LOG_LIMIT_BYTES = 20_000_000
 GUARD = Path(__file__).with_name("guard.py")
 
 
@@ -35,8 +37,9 @@ class Child:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         guard = [sys.executable, "-I", "-S", str(GUARD), str(int(stop_signal)), user or "-"]
-        self._log_start = log.stat().st_size if log.exists() else 0
-        with log.open("ab") as output:
+        kept = log.exists() and log.stat().st_size < LOG_LIMIT_BYTES
+        self._log_start = log.stat().st_size if kept else 0
+        with log.open("ab" if kept else "wb") as output:
             self._process = subprocess.Popen(
                 [*guard, *command],
                 stdin=subprocess.PIPE,

@@ -36,6 +36,7 @@ def main() -> int:
         port=arguments.port,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
     return 0

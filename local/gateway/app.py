@@ -16,7 +16,7 @@ from local.gateway.auth.routes import routes as auth_routes
 from local.gateway.context import Gateway
 from local.gateway.edge import Edge
 from local.gateway.realtime import Realtime
-from local.gateway.rest.service import Rest
+from local.gateway.rest.app import Rest
 from local.gateway.rest.transaction import roll_back_leftovers
 from local.keys import Keys
 

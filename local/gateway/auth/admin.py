@@ -89,7 +89,8 @@ async def update_user(request: Request) -> Response:
         passwords.check_strength(password)
     try:
         async with users.transaction(gateway_of(request).admin) as connection:
-            user_id = (await _found(request, connection))["id"]
+            found = await _found(request, connection)
+            user_id = found["id"]
             if password:
                 password_hash = await passwords.hash_password(password)
                 await users.set_password(connection, user_id, password_hash)
@@ -100,7 +101,7 @@ async def update_user(request: Request) -> Response:
                     "update auth.users set role = $2 where id = $1", user_id, body["role"]
                 )
             await users.merge_metadata(
-                connection, user_id, user=body.get("user_metadata"), app=body.get("app_metadata")
+                connection, found, user=body.get("user_metadata"), app=body.get("app_metadata")
             )
             await _ban(connection, user_id, text_field(body, "ban_duration"))
             user = await users.get(connection, user_id)

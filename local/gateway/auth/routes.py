@@ -19,6 +19,8 @@ LEFT_OUT = (
     "factors", "sso", "invite", "token/pkce", "user/identities", "admin/generate_link",
 )  # fmt: skip
 
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -39,8 +41,8 @@ def routes() -> list[BaseRoute]:
         Route("/admin/users/{id}", answering(admin.update_user), methods=["PUT"]),
         Route("/admin/users/{id}", answering(admin.delete_user), methods=["DELETE"]),
     ]
-    missing = [Route(f"/{path}", answering(left_out)) for path in LEFT_OUT]
-    return [*served, *missing, Route("/{path:path}", answering(unknown))]
+    missing = [Route(f"/{path}", answering(left_out), methods=METHODS) for path in LEFT_OUT]
+    return [*served, *missing, Route("/{path:path}", answering(unknown), methods=METHODS)]
 
 
 def answering(endpoint: Endpoint) -> Endpoint:
@@ -166,7 +168,7 @@ async def update_user(request: Request) -> Response:
                 raise AuthError(422, "same_password", message)
             await users.set_password(connection, user_id, await passwords.hash_password(password))
             await sessions.sign_out(connection, user_id, caller.session_id, "others")
-        await users.merge_metadata(connection, user_id, user=body.get("data"), app=None)
+        await users.merge_metadata(connection, caller.user, user=body.get("data"), app=None)
         user = await users.get(connection, user_id)
         return json_response(await users.to_json(connection, user))
 

@@ -16,6 +16,14 @@ from local.gateway.context import Gateway
 ACCESS_TOKEN_SECONDS = 3600
 # Several tabs of one browser refresh at the same moment with the same token.
 REUSE_WINDOW = timedelta(seconds=10)
+FIND_REFRESH_TOKEN = """
+select t.*, u.banned_until > now() as banned, t.updated_at > now() - $2::interval as fresh
+from auth.refresh_tokens t
+join auth.sessions s on s.id = t.session_id
+join auth.users u on u.id = s.user_id
+where t.token = $1
+for update of t, s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +56,19 @@ async def refresh(gateway: Gateway, connection: Any, token: str) -> dict[str, An
     A used token still works while its successor is unused, or within REUSE_WINDOW; after that
     its whole session's tokens are revoked. Raises: AuthError 400.
     """
-    row = await connection.fetchrow(
-        "select t.*, u.banned_until > now() as banned, t.updated_at > now() - $2::interval as fresh"
-        " from auth.refresh_tokens t join auth.sessions s on s.id = t.session_id"
-        " join auth.users u on u.id = s.user_id where t.token = $1 for update of t, s",
-        token,
-        REUSE_WINDOW,
-    )
+    row = await connection.fetchrow(FIND_REFRESH_TOKEN, token, REUSE_WINDOW)
     if row is None:
         message = "Invalid Refresh Token: Refresh Token Not Found"
         raise AuthError(400, "refresh_token_not_found", message)
     if row["banned"]:
         raise AuthError(400, "user_banned", "Invalid Refresh Token: User Banned")
     user_id, session_id = UUID(row["user_id"]), row["session_id"]
-    successor = None
-    if row["revoked"]:
-        active = await connection.fetchrow(
-            "select token, parent from auth.refresh_tokens where session_id = $1 and not revoked"
-            " order by id desc limit 1",
-            session_id,
-        )
-        if active is not None and active["parent"] == token:
-            successor = active["token"]
-        elif not row["fresh"]:
-            await _revoke_tokens(connection, session_id)
-            message = "Invalid Refresh Token: Already Used"
-            return Refused(AuthError(400, "refresh_token_already_used", message))
+    successor = await _successor(connection, session_id, token) if row["revoked"] else None
     if successor is None:
         await _revoke_tokens(connection, session_id)
+        if row["revoked"] and not row["fresh"]:
+            message = "Invalid Refresh Token: Already Used"
+            return Refused(AuthError(400, "refresh_token_already_used", message))
         successor = await _new_refresh_token(connection, user_id, session_id, token)
     await connection.execute(
         "update auth.sessions set updated_at = now(), refreshed_at = now() at time zone 'utc'"
@@ -83,6 +76,17 @@ async def refresh(gateway: Gateway, connection: Any, token: str) -> dict[str, An
         session_id,
     )
     return await _answer(gateway, connection, user_id, session_id, successor)
+
+
+async def _successor(connection: Any, session_id: UUID, token: str) -> str | None:
+    """The session's unused token, when it was given out in exchange for `token`."""
+    found: str | None = await connection.fetchval(
+        "select token from auth.refresh_tokens"
+        " where session_id = $1 and not revoked and parent = $2 order by id desc limit 1",
+        session_id,
+        token,
+    )
+    return found
 
 
 async def sign_out(connection: Any, user_id: UUID, session_id: UUID | None, scope: str) -> None:

@@ -18,6 +18,19 @@ TIMES = (
     "banned_until", "created_at", "updated_at",
 )  # fmt: skip
 
+INSERT_USER = """
+insert into auth.users (instance_id, id, aud, role, email, encrypted_password,
+  email_confirmed_at, raw_app_meta_data, raw_user_meta_data, created_at, updated_at,
+  confirmation_token, recovery_token, email_change_token_new, email_change)
+values ('00000000-0000-0000-0000-000000000000', $1, 'authenticated', $2, $3, $4,
+  case when $5 then now() end, $6, $7, now(), now(), '', '', '', '')
+"""
+INSERT_IDENTITY = """
+insert into auth.identities
+  (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
+values ($1, $2, $3, 'email', now(), now(), now())
+"""
+
 
 @asynccontextmanager
 async def transaction(pool: Any) -> AsyncIterator[Any]:
@@ -51,13 +64,7 @@ async def create(
     user_id = user_id or uuid4()
     facts = {"provider": "email", "providers": ["email"], **app_metadata}
     await connection.execute(
-        """
-        insert into auth.users (instance_id, id, aud, role, email, encrypted_password,
-          email_confirmed_at, raw_app_meta_data, raw_user_meta_data, created_at, updated_at,
-          confirmation_token, recovery_token, email_change_token_new, email_change)
-        values ('00000000-0000-0000-0000-000000000000', $1, 'authenticated', $2, $3, $4,
-          case when $5 then now() end, $6, $7, now(), now(), '', '', '', '')
-        """,
+        INSERT_USER,
         user_id,
         role,
         email,
@@ -66,18 +73,10 @@ async def create(
         orjson.dumps(facts).decode(),
         orjson.dumps(user_metadata).decode(),
     )
-    identity = {
-        "sub": str(user_id), "email": email, "email_verified": False, "phone_verified": False
-    }  # fmt: skip
+    verified = {"email_verified": False, "phone_verified": False}
+    identity = {"sub": str(user_id), "email": email, **verified}
     await connection.execute(
-        """
-        insert into auth.identities (provider_id, user_id, identity_data, provider,
-          last_sign_in_at, created_at, updated_at)
-        values ($1, $2, $3, 'email', now(), now(), now())
-        """,
-        str(user_id),
-        user_id,
-        orjson.dumps(identity).decode(),
+        INSERT_IDENTITY, str(user_id), user_id, orjson.dumps(identity).decode()
     )
     return await get(connection, user_id)
 
@@ -95,17 +94,21 @@ async def find(connection: Any, email: str) -> Any:
 
 
 async def merge_metadata(
-    connection: Any, user_id: UUID, *, user: dict[str, Any] | None, app: dict[str, Any] | None
+    connection: Any, row: Any, *, user: dict[str, Any] | None, app: dict[str, Any] | None
 ) -> None:
-    """Adds keys to the metadata; a key whose value is null is removed."""
+    """Adds keys to the metadata of the user `row`; a key whose value is null is removed."""
     for column, change in (("raw_user_meta_data", user), ("raw_app_meta_data", app)):
-        if change is not None:
-            await connection.execute(
-                f"update auth.users set updated_at = now(), {column} ="
-                f" jsonb_strip_nulls(coalesce({column}, '{{}}') || $2) where id = $1",
-                user_id,
-                orjson.dumps(change).decode(),
-            )
+        if change is None:
+            continue
+        if not isinstance(change, dict):
+            raise invalid("metadata must be an object")
+        merged = {**orjson.loads(row[column] or "{}"), **change}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        await connection.execute(
+            f"update auth.users set {column} = $2, updated_at = now() where id = $1",
+            row["id"],
+            orjson.dumps(kept).decode(),
+        )
 
 
 async def set_password(connection: Any, user_id: UUID, password_hash: str) -> None:

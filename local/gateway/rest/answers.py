@@ -28,12 +28,12 @@ def found(request: Request, query: Query, name: str) -> Answer:
     return answer
 
 
-def called(request: Request, function: Function) -> Answer:
+def called(request: Request, function: Function, offset: int) -> Answer:
     """For a function: 204 when it returns void, else 200 or 206."""
     applied = _applied(request, ("count", "handling", "timezone", "max-affected"))
 
     def answer(row: Any) -> Response:
-        status, headers = _range(row, 0)
+        status, headers = _range(row, offset)
         if function.returns_void:
             return _respond(request, row, 204, {**headers, **applied}, None)
         return _respond(request, row, status, {**headers, **applied}, row["body"])

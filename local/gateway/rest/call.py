@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from local.gateway.rest.catalog import SCHEMA, Catalog, Function, Parameter, quote
+from local.gateway.rest.answers import Answer, called
+from local.gateway.rest.catalog import SCHEMA, Catalog, Function, Parameter, nearest, quote
 from local.gateway.rest.errors import RestError, not_implemented
 from local.gateway.rest.expression import Values
 from local.gateway.rest.querystring import Query, parse
-from local.gateway.rest.read import ENDING, Source, max_affected, select_page, single_row
+from local.gateway.rest.read import ENDING, Source, max_affected, select_page, single_row, window
 from local.gateway.rest.request import JSON, Request
 from local.gateway.rest.transaction import Statement
 
@@ -14,8 +15,8 @@ from local.gateway.rest.transaction import Statement
 RAW_BODIES = {"text/plain": ("text",), "text/xml": ("xml",), JSON: ("json", "jsonb")}
 
 
-def call(catalog: Catalog, request: Request, name: str) -> tuple[Function, Statement]:
-    """The function that fits the arguments and its statement.
+def call(catalog: Catalog, request: Request, name: str) -> tuple[Statement, Answer]:
+    """The statement that calls the function which fits the arguments, and its answer.
 
     Raises: RestError PGRST202 none fits, PGRST203 several do, PGRST102 the body is no JSON.
     """
@@ -40,9 +41,9 @@ def call(catalog: Catalog, request: Request, name: str) -> tuple[Function, State
         single_row(request, row)
         max_affected(request, row)
 
-    return function, Statement(
-        sql, values.texts, read or not function.writes, function.settings, check
-    )
+    read_only = read or not function.writes
+    statement = Statement(sql, values.texts, read_only, function.settings, check)
+    return statement, called(request, function, window(request, query).offset)
 
 
 def _body(request: Request) -> Any:
@@ -109,6 +110,8 @@ def _not_found(catalog: Catalog, request: Request, name: str, keys: list[str]) -
     if overloads:
         names = ", ".join(sorted(p.name for p in overloads[0].parameters))
         hint = f"Perhaps you meant to call the function {shown}({names})"
+    elif near := nearest(name, catalog.functions):
+        hint = f"Perhaps you meant to call the function {SCHEMA}.{near}"
     return RestError(
         404,
         "PGRST202",
@@ -177,12 +180,14 @@ def _shape(
         return select_page(
             catalog, source, query, request, values, one_row=not function.returns_set
         )
-    if query.narrows:
+    if query.names_columns:
         raise RestError(400, "42703", f"{SCHEMA}.{function.name} returns no columns")
-    if function.returns_set:
+    if function.returns_set or query.cuts:
         cte = f"select pgrst_call.pgrst_scalar from {inner}"
         source = Source("pgrst_source", None, {}, scalar=True, cte=cte)
-        return select_page(catalog, source, query, request, values)
+        return select_page(
+            catalog, source, query, request, values, one_row=not function.returns_set
+        )
     total = "1::bigint" if request.counts else "null::bigint"
     return (
         "select coalesce(to_json(pgrst_call.pgrst_scalar)::text, 'null') as body, 1 as page,"

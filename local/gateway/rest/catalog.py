@@ -4,7 +4,9 @@ Types are spelled qualified, by a transaction with an empty search_path, and wit
 value is cast to them as text, and a cast to varchar(3) would cut it silently.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import orjson
@@ -23,6 +25,12 @@ def quote(name: str) -> str:
 def literal(text: str) -> str:
     """An SQL string for a name out of the catalog; values from outside are bound instead."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that a typing error would make of it, if any."""
+    found = get_close_matches(name, names, n=1, cutoff=0.75)
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from local.gateway.rest.errors import RestError, bad_query
 from local.gateway.rest.filters import parse_condition, parse_logic
 from local.gateway.rest.grammar import parse_key, parse_names, parse_order, parse_select
-from local.gateway.rest.nodes import Condition, Embed, Logic, Order, SelectItem
+from local.gateway.rest.nodes import Condition, Embed, Logic, Name, Order, SelectItem
 
+EVERY_COLUMN = SelectItem(Name("*"))
 # The place of something in the tree of embeds: () is the table itself.
 Place = tuple[str, ...]
 
@@ -53,9 +54,15 @@ class Query:
         return items
 
     @property
-    def narrows(self) -> bool:
-        """Whether it selects, filters, orders or limits anything."""
-        return self.select is not None or any(part != Part() for part in self.parts.values())
+    def names_columns(self) -> bool:
+        """Whether anything but whole rows and their number matters: a column is named."""
+        chosen = [item for item in self.select or [] if item != EVERY_COLUMN]
+        return bool(chosen) or any(part.conditions or part.order for part in self.parts.values())
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a limit or an offset is given for the rows themselves."""
+        return self.part().limit is not None or self.part().offset > 0
 
 
 def parse(pairs: Iterable[tuple[str, str]], *, rpc_arguments: bool = False) -> Query:

@@ -7,14 +7,14 @@ from typing import Any
 from local.gateway.rest.catalog import SCHEMA, Catalog, Column, Relation, quote
 from local.gateway.rest.errors import RestError
 from local.gateway.rest.expression import Scope, Values, condition_sql, item_sql, order_sql
-from local.gateway.rest.nodes import Embed, Name, SelectItem
-from local.gateway.rest.querystring import Part, Place, Query
+from local.gateway.rest.nodes import Embed, SelectItem
+from local.gateway.rest.querystring import EVERY_COLUMN, Part, Place, Query
 from local.gateway.rest.relationship import find_join
 from local.gateway.rest.request import Request
 
 # What a hosted project answers at most, in embeds too; silently, like there.
 MAX_ROWS = 1000
-EVERYTHING: list[SelectItem | Embed] = [SelectItem(Name("*"))]
+EVERYTHING: list[SelectItem | Embed] = [EVERY_COLUMN]
 ENDING = (
     "nullif(current_setting('response.headers', true), '') as headers,"
     " nullif(current_setting('response.status', true), '') as status"

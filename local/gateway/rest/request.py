@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl
@@ -133,7 +134,7 @@ def _preferences(values: list[str]) -> dict[str, str]:
         name, _, value = entry.partition("=")
         known = value in PREFERENCES.get(name, ())
         if name == "timezone":
-            known = value in available_timezones()
+            known = value in _timezones()
         elif name == "max-affected":
             known = value.isdigit()
         if known and name != "tx":  # ending the transaction otherwise is switched off on hosted
@@ -144,6 +145,11 @@ def _preferences(values: list[str]) -> dict[str, str]:
         message = "Invalid preferences given with handling=strict"
         raise RestError(400, "PGRST122", message, "Invalid preferences: " + ", ".join(invalid))
     return found
+
+
+@cache
+def _timezones() -> set[str]:
+    return available_timezones()
 
 
 def _cookies(header: str | None) -> dict[str, str]:

@@ -23,6 +23,7 @@ class SchemaCache:
         self._database_url = ""
         self._asked = asyncio.Event()
         self._reading = asyncio.Lock()
+        self._begun = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, pool: Any, database_url: str) -> None:
@@ -44,19 +45,20 @@ class SchemaCache:
 
         Raises: RestError 503 PGRST002 when the database does not answer.
         """
-        seen = self.current
+        before, begun = self.current, self._begun
         async with self._reading:
-            if self.current is not seen:
-                return True  # another request read it while this one waited
-            try:
-                async with self._pool.acquire(timeout=10) as connection:
-                    fresh = await catalog.load(connection)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                message = "Could not query the database for the schema cache. Retrying."
-                raise RestError(503, "PGRST002", message) from error
-            changed = fresh != seen
-            self.current = fresh
-            return changed
+            if self._begun == begun:  # nobody has begun to read since this was asked
+                self._begun += 1
+                self.current = await self._read()
+        return self.current != before
+
+    async def _read(self) -> Catalog:
+        try:
+            async with self._pool.acquire(timeout=10) as connection:
+                return await catalog.load(connection)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            message = "Could not query the database for the schema cache. Retrying."
+            raise RestError(503, "PGRST002", message) from error
 
     async def _follow(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """One request is one transaction: who asks becomes its role, the request becomes its settings."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,9 +57,11 @@ async def run(
         raise from_connection(error) from error
     try:
         return await _run_on(connection, caller, facts, role_settings, statement)
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
-        raise from_connection(error) from error
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if _is_lost(connection):
+            raise from_connection(error) from error
+        if not isinstance(error, asyncpg.PostgresError):
+            raise
         raise from_postgres(error, authenticated=caller.role != "anon") from error
     finally:
         await pool.release(connection)
@@ -74,11 +77,19 @@ async def _run_on(
         row = await connection.fetchrow(statement.sql, *statement.values)
         statement.check(row)
     except BaseException:
-        if not connection.is_closed():
-            await connection.execute("rollback")
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await connection.execute("rollback")  # fails when the connection is what failed
         raise
     await connection.execute("commit")
     return row
+
+
+def _is_lost(connection: Any) -> bool:
+    try:
+        closed: bool = connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already, because it closed
+    return closed
 
 
 async def roll_back_leftovers(connection: Any) -> None:

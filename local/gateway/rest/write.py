@@ -33,7 +33,7 @@ def write(catalog: Catalog, request: Request, relation: Relation, query: Query) 
     """The statement for the request's method. Raises: RestError, see the functions below."""
     values = Values()
     full = request.prefer.get("return") == "representation"
-    if query.part().limit is not None or query.part().offset or query.part().order:
+    if query.cuts or query.part().order:
         raise _limited(request)
     returning = _returning(catalog, request, relation, query, full=full)
     changed = _change(request, relation, query, values, returning)
@@ -71,10 +71,9 @@ def _change(
 ) -> str:
     """INSERT, UPDATE or DELETE that returns `returning`; a SELECT of no row to change nothing."""
     name = f"{quote(SCHEMA)}.{quote(relation.name)}"
-    scope = Scope(relation.name, name, relation.columns)
-    conditions = [condition_sql(scope, c, values) for c in query.part().conditions]
+    ending = f" returning {returning}"
     if request.method == "DELETE":
-        return f"delete from {name} where {_all(conditions, 'DELETE')} returning {returning}"
+        return f"delete from {name} where {_where(request, relation, query, values)}{ending}"
     body, columns = _payload(request, relation, query)
     if body == [] or (request.method == "PATCH" and not columns):
         return f"select {returning} from {name} where false"
@@ -82,20 +81,21 @@ def _change(
         assignments = ", ".join(f"{quote(c.name)} = _body.{quote(c.name)}" for c in columns)
         records = _records(request, body, columns, values)
         source = f"(select * from {records} limit 1) _body"
-        where = _all(conditions, "UPDATE")
-        change = f"update {name} set {assignments} from {source} where {where}"
-    elif request.method == "PUT":
-        change = _insert_one(request, relation, query, body, columns, values)
-    elif conditions:
+        where = _where(request, relation, query, values)
+        return f"update {name} set {assignments} from {source} where {where}{ending}"
+    if request.method == "PUT":
+        return _insert_one(request, relation, query, body, columns, values) + ending
+    if query.part().conditions:
         raise not_implemented("Filters on POST are not served by the local gateway")
-    else:
-        change = _insert(request, relation, query, body, columns, values)
-    return f"{change} returning {returning}"
+    return _insert(request, relation, query, body, columns, values) + ending
 
 
-def _all(conditions: list[str], word: str) -> str:
+def _where(request: Request, relation: Relation, query: Query, values: Values) -> str:
     """The conditions joined; hosted projects load safeupdate, which refuses to do without."""
+    scope = Scope(relation.name, f"{quote(SCHEMA)}.{quote(relation.name)}", relation.columns)
+    conditions = [condition_sql(scope, c, values) for c in query.part().conditions]
     if not conditions:
+        word = "DELETE" if request.method == "DELETE" else "UPDATE"
         raise RestError(400, "21000", f"{word} requires a WHERE clause")
     return " and ".join(conditions)
 

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from local.gateway.context import Gateway
 from local.gateway.rest import answers
 from local.gateway.rest.call import call
-from local.gateway.rest.catalog import SCHEMA, Catalog
+from local.gateway.rest.catalog import SCHEMA, Catalog, nearest
 from local.gateway.rest.errors import RestError, not_implemented
 from local.gateway.rest.querystring import parse
 from local.gateway.rest.read import read, single_row
@@ -78,8 +78,7 @@ def _plan(catalog: Catalog, request: Request) -> tuple[Statement, answers.Answer
     if first == "rpc" and rest and "/" not in rest:
         if request.method not in ("GET", "HEAD", "POST"):
             raise RestError(405, "PGRST101", f"Cannot use the {request.method} method on RPC")
-        function, statement = call(catalog, request, rest)
-        return statement, answers.called(request, function)
+        return call(catalog, request, rest)
     if not first:
         raise not_implemented("The OpenAPI root is not served by the local gateway")
     if rest:
@@ -91,7 +90,9 @@ def _plan_table(catalog: Catalog, request: Request, name: str) -> tuple[Statemen
     relation = catalog.relations.get(name)
     if relation is None:
         message = f"Could not find the table '{SCHEMA}.{name}' in the schema cache"
-        raise RestError(404, "PGRST205", message)
+        near = nearest(name, catalog.relations)
+        hint = f"Perhaps you meant the table '{SCHEMA}.{near}'" if near else None
+        raise RestError(404, "PGRST205", message, None, hint)
     query = parse(request.query)
     if request.method in ("GET", "HEAD"):
         sql, values = read(catalog, request, relation, query)
