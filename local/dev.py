@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -26,6 +27,7 @@ DATA = ROOT / ".recado" / "dev"
 # Of the Supabase CLI and its neighbours; a taken one is replaced by any free port.
 API_PORT = 54320
 PORTS = Ports(gateway=54321, postgres=54322, whatsapp=54323)
+PORTS_WANTED = (API_PORT, PORTS.gateway, PORTS.postgres, PORTS.whatsapp)
 TICK_SECONDS = 15.0
 
 
@@ -88,7 +90,12 @@ async def _answers(url: str) -> bool:
 def _introduce(
     screen: Screen, stack: Stack, api_url: str, cron_secret: str, company: Demo, seconds: float
 ) -> None:
-    screen.say(f"Ready after {seconds:.1f} s. Ctrl-C stops; `make dev FRESH=1` starts over.\n")
+    screen.say(f"Ready after {seconds:.1f} s. Ctrl-C stops; `make dev FRESH=1` starts over.")
+    urls = [api_url, stack.url, stack.postgres.url(), str(stack.whatsapp_url)]
+    for wanted, url in zip(PORTS_WANTED, urls, strict=True):
+        if urlsplit(url).port != wanted:
+            screen.say(f"[yellow]Port {wanted} is taken; this start uses {urlsplit(url).port}.[/]")
+    screen.say()
     screen.facts(
         {
             "API": f"{api_url}  (try {api_url}/docs)",
@@ -97,7 +104,7 @@ def _introduce(
             "Supabase": stack.url,
             "publishable key": stack.keys.publishable_key,
             "secret key": stack.keys.secret_key,
-            "Postgres": stack.database_url,
+            "Postgres": stack.postgres.url(),
             "users": f"{demo.OWNER} (owner), {demo.VIEWER} (viewer); password {demo.PASSWORD}",
             "logs": str(stack.logs),
         }
