@@ -67,14 +67,19 @@ class Rpc:
     async def call(self, function: str, params: Params) -> Any:
         """The parsed answer of public.`function`; None for null and void.
 
-        Raises: AppError by the code that the function raised; Unavailable when a retry is safe.
+        Raises: AppError by the code that the function raised; Unavailable when a retry is safe;
+        InvalidRequest for params that are no JSON.
         """
         body = (await self.raw(function, params)).body
         return orjson.loads(body) if body else None
 
     async def raw(self, function: str, params: Params) -> Answer:
         """Like `call`, with the bytes untouched for passing through."""
-        content = orjson.dumps(params)
+        try:
+            content = orjson.dumps(params)
+        except orjson.JSONEncodeError:
+            # Half an emoji, a number beyond 64 bits: JSON for Python, but not for a database.
+            raise InvalidRequest("A value cannot be stored.", code="invalid_value") from None
         try:
             response = await self._post(function, content)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.ConnectError):
@@ -87,9 +92,10 @@ class Rpc:
         return Answer(response.content, response.headers.get("etag"))
 
     async def _post(self, function: str, content: bytes) -> httpx.Response:
-        return await self._http.get().post(
-            f"{self._url}/rest/v1/rpc/{function}", content=content, headers=self._headers
-        )
+        async with self._http.connection() as client:
+            return await client.post(
+                f"{self._url}/rest/v1/rpc/{function}", content=content, headers=self._headers
+            )
 
     async def _post_again(self, function: str, content: bytes) -> httpx.Response:
         try:
@@ -149,6 +155,8 @@ def _error_of(response: httpx.Response) -> AppError:
         code.startswith(PASSING)
         or code.startswith("PGRST0")
         or response.status_code in {502, 503, 504}
+        # Without a code nothing of the database speaks, but a proxy before it.
+        or (response.status_code >= 500 and not code)
     ):
         return Unavailable("The database is busy.", code="database_unavailable", hint="Try again.")
     if code.startswith(INVALID):

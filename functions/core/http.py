@@ -3,12 +3,14 @@ request."""
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 
-# Idle connections cost on every request (httpcore scans them), and a handler runs about ten
-# calls at once.
-MAX_CONNECTIONS, MAX_IDLE = 32, 16
+# Idle connections cost on every request (httpcore scans them), opening one costs as much as five
+# requests: few, and all of them kept.
+CONNECTIONS = 16
 # Connecting is quick or hopeless; an answer may take as long as the database allows (8 s).
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
@@ -24,6 +26,7 @@ class HttpClient:
         self._keepalive_seconds = keepalive_seconds
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._free: asyncio.Semaphore
 
     def get(self) -> httpx.AsyncClient:
         """The client of the running loop. Its owner never closes it: the process ends with it."""
@@ -33,8 +36,8 @@ class HttpClient:
                 # httpx loses requests when a server recycles an HTTP/2 connection.
                 http2=False,
                 limits=httpx.Limits(
-                    max_connections=MAX_CONNECTIONS,
-                    max_keepalive_connections=MAX_IDLE,
+                    max_connections=CONNECTIONS,
+                    max_keepalive_connections=CONNECTIONS,
                     keepalive_expiry=self._keepalive_seconds,
                 ),
                 timeout=TIMEOUT,
@@ -42,7 +45,26 @@ class HttpClient:
                 trust_env=False,
             )
             self._loop = loop
+            self._free = asyncio.Semaphore(CONNECTIONS)
         return self._client
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[httpx.AsyncClient]:
+        """The client, for one request, once a connection is free; requests wait here in order.
+
+        In httpcore's own queue each that waits would make all others dearer, until nothing moves.
+        Raises: httpx.PoolTimeout.
+        """
+        client, free = self.get(), self._free
+        try:
+            async with asyncio.timeout(TIMEOUT.pool):
+                await free.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("all connections are busy") from None
+        try:
+            yield client
+        finally:
+            free.release()
 
     async def close(self) -> None:
         """Closes the connections; a later `get` opens new ones."""

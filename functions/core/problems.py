@@ -57,11 +57,13 @@ async def _app_error(_: Request, error: Exception) -> Response:
     return problem(error.status, error.code, error.detail, error.hint, headers)
 
 
+# Of the framework's own refusals; 400 is a body that is no JSON, or too deep.
+CODES = {400: "invalid_body", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(
-        error.status_code, "http_error"
-    )
+    code = CODES.get(error.status_code, "http_error")
     return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
 
 

@@ -93,11 +93,16 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class BatchHandler:
-    """Does many jobs in one go. Returns the errors of those that failed, by job id."""
+    """Does many jobs in one go. Returns the errors of those that failed, by job id.
+
+    Jobs that come while `concurrency` batches run make up the next batch: the more there is to do,
+    the larger the batches.
+    """
 
     run: Callable[[Sequence[Job]], Awaitable[Mapping[int, str]]]
     timeout_seconds: float = 30.0
     size: int = 100
+    concurrency: int = 1
 
 
 Handlers = Mapping[str, Handler | BatchHandler]

@@ -11,7 +11,8 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from functions.core import log
@@ -33,6 +34,8 @@ from functions.jobs.rpc import Queue
 LEASE_SECONDS = 60
 # After the first job of a batch has finished, its neighbours get this long to share a round trip.
 LINGER_SECONDS = 0.01
+# A nudge while jobs run waits this long for others like it: each costs a round trip.
+NUDGE_SECONDS = 0.05
 # The last part of the budget is for finishing, not for claiming.
 CLAIMING_SHARE = 0.8
 # Pause between tries while the database does not answer.
@@ -83,6 +86,8 @@ class Drain:
         self._claim_until = self._started + budget_seconds * CLAIMING_SHARE
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._running: Running = {}
+        self._waiting: dict[str, list[Job]] = {}
+        """Leased jobs for the next batch of their type."""
         self._nudged = asyncio.Event()
         self._leased_at = self._started
         self._report = DrainReport()
@@ -118,8 +123,8 @@ class Drain:
     async def _exchange(self, finished: Sequence[Settlement]) -> list[Job]:
         """Settles `finished` and claims what there is room for. Raises Unavailable at the end."""
         while True:
-            running = sum(map(len, self._running.values()))
-            room = self._batch - running if self.claiming else 0
+            held = len(list(self._held()))
+            room = self._batch - held if self.claiming else 0
             try:
                 settled, jobs = await self._queue.exchange_jobs(
                     finished, room, LEASE_SECONDS, self._queues
@@ -134,48 +139,71 @@ class Drain:
         self._report.drained = room > 0 and not jobs
         return jobs
 
+    def _held(self) -> Iterator[Job]:
+        return itertools.chain(*self._running.values(), *self._waiting.values())
+
     def _start(self, jobs: Iterable[Job]) -> None:
-        by_type: dict[str, list[Job]] = {}
         for job in jobs:
-            by_type.setdefault(job.type, []).append(job)
-        for type_, same in by_type.items():
-            handler = self._handlers.get(type_)
+            handler = self._handlers.get(job.type)
             if isinstance(handler, BatchHandler):
-                for first in range(0, len(same), handler.size):
-                    chunk = same[first : first + handler.size]
-                    self._running[asyncio.create_task(self._run_batch(handler, chunk))] = chunk
+                self._waiting.setdefault(job.type, []).append(job)
             else:
-                for job in same:
-                    self._running[asyncio.create_task(self._run_one(handler, job))] = [job]
+                self._running[asyncio.create_task(self._run_one(handler, job))] = [job]
+        self._start_batches()
+
+    def _start_batches(self) -> None:
+        batches = Counter(jobs[0].type for jobs in self._running.values())
+        for type_, waiting in self._waiting.items():
+            handler = self._handlers[type_]
+            assert isinstance(handler, BatchHandler)
+            for _ in range(batches[type_], handler.concurrency):
+                if jobs := waiting[: handler.size]:
+                    del waiting[: handler.size]
+                    self._running[asyncio.create_task(self._run_batch(handler, jobs))] = jobs
 
     async def _finished(self) -> list[Settlement]:
         """The settlements of what has finished: of at least one job, unless there was a nudge or a
         lease to prolong."""
-        nudged = asyncio.create_task(self._nudged.wait())
-        await asyncio.wait(
-            [*self._running, nudged],
-            timeout=LEASE_SECONDS / 3,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        nudged.cancel()
-        done, _ = await asyncio.wait(self._running, timeout=LINGER_SECONDS)
+        done = await self._until_finished_or_nudged()
         if time.monotonic() - self._leased_at >= LEASE_SECONDS / 3:
             await self._extend()
         results = [task.result() for task in done if not task.cancelled()]
         for task in done:
             del self._running[task]
+        if self.claiming:
+            self._start_batches()
+        else:
+            results.append(self._release_waiting())
         return list(itertools.chain.from_iterable(results))
 
+    async def _until_finished_or_nudged(self) -> set[asyncio.Task[list[Settlement]]]:
+        """The tasks that are done, those that end a moment later among them."""
+        nudged = asyncio.create_task(self._nudged.wait())
+        first = asyncio.FIRST_COMPLETED
+        pause = LEASE_SECONDS / 3
+        done, _ = await asyncio.wait([*self._running, nudged], timeout=pause, return_when=first)
+        nudged.cancel()
+        if done == {nudged}:
+            await asyncio.wait(self._running, timeout=NUDGE_SECONDS, return_when=first)
+        finished, _ = await asyncio.wait(self._running, timeout=LINGER_SECONDS)
+        return finished
+
+    def _release_waiting(self) -> list[Settlement]:
+        waiting = list(itertools.chain.from_iterable(self._waiting.values()))
+        self._waiting.clear()
+        return [Settlement(job.id, job.claim, "release") for job in waiting]
+
     async def _extend(self) -> None:
-        jobs_running = list(itertools.chain.from_iterable(self._running.values()))
         try:
-            held = await self._queue.extend_jobs(jobs_running, LEASE_SECONDS)
+            held = await self._queue.extend_jobs(list(self._held()), LEASE_SECONDS)
         except Unavailable:
             return  # the next third of the lease is another chance
         self._leased_at = time.monotonic()
         for task, jobs in self._running.items():
             if not any(job.id in held for job in jobs):
                 task.cancel()
+        for waiting in self._waiting.values():
+            waiting[:] = [job for job in waiting if job.id in held]
 
     async def _run_one(self, handler: Handler | None, job: Job) -> list[Settlement]:
         if handler is None:

@@ -54,7 +54,9 @@ class NewMessage(BaseModel):
 
     @model_validator(mode="after")
     def _is_complete(self) -> "NewMessage":
-        if (self.conversation_id is None) == (self.instance_id is None or self.to is None):
+        addressed = (self.conversation_id, self.instance_id, self.to)
+        given = tuple(part is not None for part in addressed)
+        if given not in ((True, False, False), (False, True, True)):
             raise ValueError("give conversation_id, or instance_id and to")
         if self.type == "text" and not self.body:
             raise ValueError("a text needs a body")

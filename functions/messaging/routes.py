@@ -49,7 +49,12 @@ def page(answer: Answer) -> Response:
 
 
 def split_fields(fields: str | None) -> list[str] | None:
-    return [name.strip() for name in fields.split(",") if name.strip()] if fields else None
+    return [name.strip() for name in (fields or "").split(",") if name.strip()] or None
+
+
+def strong(etag: str | None) -> str | None:
+    """The ETag as we gave it: a proxy that compresses marks it as weak."""
+    return etag.removeprefix("W/") if etag else None
 
 
 def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
@@ -83,7 +88,7 @@ def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
             "p_cursor": cursor,
             "p_fields": split_fields(fields),
             "p_status": status,
-            "p_if_none_match": if_none_match,
+            "p_if_none_match": strong(if_none_match),
         }
         return page(await rpc.list_conversations(caller.rpc, params))
 
@@ -108,7 +113,7 @@ def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
             "p_limit": limit,
             "p_cursor": cursor,
             "p_fields": split_fields(fields),
-            "p_if_none_match": if_none_match,
+            "p_if_none_match": strong(if_none_match),
         }
         return page(await rpc.list_messages(caller.rpc, params))
 

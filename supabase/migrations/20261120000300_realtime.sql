@@ -88,8 +88,9 @@ returns text language sql stable security invoker set search_path = '' as $$
 $$;
 comment on function private.etag is 'The HTTP entity tag of what a scope shows.';
 
+-- Stable, as the lists that call it are: tag and rows are of one snapshot.
 create function private.answer_with_etag(p_scope text, p_if_none_match text)
-returns boolean language plpgsql volatile security invoker set search_path = '' as $$
+returns boolean language plpgsql stable security invoker set search_path = '' as $$
 declare
   v_etag text := private.etag(p_scope);
 begin

@@ -104,8 +104,9 @@ create function private.resolve_conversation(
 returns uuid language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_id uuid;
+  v_address text;
 begin
-  select id into v_id from public.conversations
+  select id, address into v_id, v_address from public.conversations
   where instance_id = p_instance.id
     and case when p_kind = 'direct' then kind = 'direct' and contact_id = p_contact_id
         else kind <> 'direct' and address = p_address end;
@@ -114,6 +115,9 @@ begin
     values (p_instance.company_id, p_instance.id, p_contact_id, p_kind, p_address, p_title)
     returning id into v_id;
     perform private.lock_version('conversation:' || v_id, p_instance.company_id);
+  elsif p_kind = 'direct' and v_address like '%@lid' and p_address not like '%@lid' then
+    -- Not every server can send to a LID: once the phone is known, replies go there.
+    update public.conversations set address = p_address where id = v_id;
   end if;
   return v_id;
 end $$;
@@ -151,7 +155,7 @@ comment on function private.page_cursor is 'Where a page ends: microseconds and 
 create function private.cursor_part(p_cursor text, p_part integer)
 returns text language plpgsql immutable security invoker set search_path = '' as $$
 begin
-  if p_cursor !~ '^[0-9]{1,18}_[0-9a-f-]{1,36}$' then
+  if p_cursor !~ '^[0-9]{1,18}_([0-9]{1,18}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$' then
     raise exception using errcode = 'PT422', message = 'invalid_cursor',
       detail = 'The cursor is not one that this list has given.', hint = 'Start again without cursor.';
   end if;
@@ -172,7 +176,7 @@ create function public.list_conversations(
   p_company_id uuid default null, p_limit integer default 50, p_cursor text default null,
   p_fields text[] default null, p_status text default null, p_if_none_match text default null
 )
-returns json language plpgsql volatile security invoker set search_path = '' as $$
+returns json language plpgsql stable security invoker set search_path = '' as $$
 declare
   v_company_id uuid := private.acting_company(p_company_id);
   v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');

@@ -144,6 +144,7 @@ returns text language sql immutable security invoker set search_path = '' as $$
   select case when coalesce(p_body, '') = '' then '[' || p_type || ']' else left(p_body, 140) end
 $$;
 comment on function private.message_preview is 'The line that the inbox shows for a message.';
+grant execute on function private.message_preview to service_role;
 
 -- definer because a sender may read conversations and write none.
 create function private.messages_update_conversations()
@@ -213,23 +214,43 @@ create function private.apply_status(
   p_message_id uuid, p_status text, p_at timestamptz, p_error jsonb default null, p_provider_message_id text default null
 )
 returns void language sql volatile security invoker set search_path = '' as $$
-  update public.messages set
-    status = case when private.status_rank(p_status) > private.status_rank(status) then p_status else status end,
-    provider_message_id = coalesce(provider_message_id, p_provider_message_id),
-    accepted_at = case when p_status = 'accepted' then coalesce(accepted_at, p_at) else accepted_at end,
-    sent_at = case when p_status = 'sent' then coalesce(sent_at, p_at) else sent_at end,
-    -- Meta skips "delivered" when "read" implies it.
-    delivered_at = case when p_status in ('delivered', 'read', 'played') then coalesce(delivered_at, p_at) else delivered_at end,
-    read_at = case when p_status in ('read', 'played') then coalesce(read_at, p_at) else read_at end,
-    failed_at = case when p_status = 'failed' then coalesce(failed_at, p_at) else failed_at end,
-    error_code = coalesce(p_error ->> 'code', error_code),
-    error_detail = coalesce(p_error ->> 'details', p_error ->> 'title', error_detail)
-  where id = p_message_id and direction = 'out' and (
-    private.status_rank(p_status) > private.status_rank(status)
-    or provider_message_id is null and p_provider_message_id is not null
+  with report as (
+    select messages.*, private.status_rank(p_status) > private.status_rank(status) as is_higher
+    from public.messages where id = p_message_id and direction = 'out'
+  ), moved as (
+    select
+      case when is_higher then p_status else status end as status,
+      coalesce(provider_message_id, p_provider_message_id) as provider_message_id,
+      -- The earliest report of each step counts, whichever comes first.
+      case when p_status = 'accepted' then least(accepted_at, p_at) else accepted_at end as accepted_at,
+      case when p_status = 'sent' then least(sent_at, p_at) else sent_at end as sent_at,
+      -- Meta skips "delivered" when "read" implies it.
+      case when p_status in ('delivered', 'read', 'played') then least(delivered_at, p_at) else delivered_at end
+        as delivered_at,
+      case when p_status in ('read', 'played') then least(read_at, p_at) else read_at end as read_at,
+      -- Why it stands where it stands: a message that moved on has no failure any more.
+      case when is_higher then case when p_status = 'failed' then p_at end else failed_at end as failed_at,
+      case when not is_higher then error_code
+        when p_status in ('failed', 'unknown') then coalesce(p_error ->> 'code', error_code) end as error_code,
+      case when not is_higher then error_detail
+        when p_status in ('failed', 'unknown') then coalesce(p_error ->> 'details', p_error ->> 'title', error_detail) end
+        as error_detail
+    from report
+  )
+  update public.messages as message set
+    status = moved.status, provider_message_id = moved.provider_message_id, accepted_at = moved.accepted_at,
+    sent_at = moved.sent_at, delivered_at = moved.delivered_at, read_at = moved.read_at, failed_at = moved.failed_at,
+    error_code = moved.error_code, error_detail = moved.error_detail
+  from moved
+  where message.id = p_message_id and (
+    message.status, message.provider_message_id, message.accepted_at, message.sent_at, message.delivered_at,
+    message.read_at, message.failed_at, message.error_code, message.error_detail
+  ) is distinct from (
+    moved.status, moved.provider_message_id, moved.accepted_at, moved.sent_at, moved.delivered_at,
+    moved.read_at, moved.failed_at, moved.error_code, moved.error_detail
   )
 $$;
-comment on function private.apply_status is 'Moves a message up the lattice and learns its provider id; anything else is a no-op. The caller holds the lock of the conversation.';
+comment on function private.apply_status is 'Takes over a report: the message moves up the lattice, never down, and learns when each step was and its provider id. The same reports in any order end the same. The caller holds the lock of the conversation.';
 grant execute on function private.status_rank, private.apply_status to service_role;
 
 create function private.apply_waiting_statuses(p_message_id uuid)
@@ -251,7 +272,7 @@ create function public.list_messages(
   p_conversation_id uuid, p_company_id uuid default null, p_limit integer default 50, p_cursor text default null,
   p_fields text[] default null, p_if_none_match text default null
 )
-returns json language plpgsql volatile security invoker set search_path = '' as $$
+returns json language plpgsql stable security invoker set search_path = '' as $$
 declare
   v_company_id uuid;
   v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');

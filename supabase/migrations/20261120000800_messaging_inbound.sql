@@ -119,49 +119,107 @@ comment on function private.object_or_null is 'A JSON object with something in i
 create function private.adopt_echo(p_conversation_id uuid, p_event jsonb)
 returns uuid language sql volatile security invoker set search_path = '' as $$
   -- A send of ours whose answer is still out, or got lost, comes back as an echo of the same
-  -- text. One conversation sends one message at a time, so the oldest such message is meant.
+  -- text. One conversation sends one message at a time: the one being sent is meant, or else the
+  -- oldest whose answer got lost.
   update public.messages set provider_message_id = p_event ->> 'provider_message_id'
   where id = (
     select id from public.messages
     where conversation_id = p_conversation_id and direction = 'out' and provider_message_id is null
       and status in ('sending', 'unknown')
       and type = p_event ->> 'type' and body is not distinct from p_event ->> 'body'
-    order by seq limit 1
+    order by status = 'unknown', seq limit 1
   )
   returning id
 $$;
 comment on function private.adopt_echo is 'Recognises an echo as a message of ours whose send has no answer yet; null when it is none.';
 
+create function private.reveal_message(p_known public.messages, p_event jsonb)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if not coalesce(p_known.payload @> '{"pending": true}', false)
+     or coalesce(p_event -> 'payload' @> '{"pending": true}', false) then
+    return;
+  end if;
+  perform private.lock_conversation(p_known.conversation_id, p_known.company_id);
+  update public.messages set
+    type = p_event ->> 'type', body = left(p_event ->> 'body', 16000),
+    media = private.object_or_null(p_event -> 'media'), payload = private.object_or_null(p_event -> 'payload'),
+    reply_to = p_event ->> 'reply_to', target = p_event ->> 'target'
+  where id = p_known.id;
+  update public.conversations set last_message_preview = private.message_preview(p_event ->> 'type', p_event ->> 'body')
+  where id = p_known.conversation_id and last_message_at = p_known.occurred_at
+    and last_message_preview = private.message_preview(p_known.type, p_known.body);
+end $$;
+comment on function private.reveal_message is
+  'Fills in a message that could not be decrypted when it came and comes again, readable, under its id. Changes nothing else.';
+
+create function private.beside_its_target(p_instance public.instances, p_event jsonb)
+returns public.messages language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_target public.messages;
+begin
+  select * into v_target from public.messages
+  where instance_id = p_instance.id and provider_message_id = p_event ->> 'target';
+  if v_target.id is null then
+    raise exception using errcode = 'no_data_found', message = 'the message that this one changes is not known';
+  end if;
+  return v_target;
+end $$;
+comment on function private.beside_its_target is
+  'The message that an edit or revoke is about. Raises when it is not there yet, so that the item is read again.';
+
+create function private.apply_echo(p_message public.messages, p_event jsonb)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if p_message.direction = 'out' then
+    perform private.lock_conversation(p_message.conversation_id, p_message.company_id);
+    perform private.apply_status(
+      p_message.id, coalesce(p_event ->> 'status', 'accepted'), coalesce((p_event ->> 'sent_at')::timestamptz, now())
+    );
+  end if;
+end $$;
+comment on function private.apply_echo is
+  'An echo tells that the provider has the message, and sometimes more: its status, by the time that it carries.';
+
 create function private.ingest_message(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_direct boolean := p_event ->> 'chat_kind' = 'direct';
+  v_nobody boolean := v_direct and coalesce(p_event -> 'identities', '[]') = '[]';
   v_incoming boolean := p_event ->> 'direction' = 'in';
+  v_origin text := p_event ->> 'origin';
+  v_known public.messages;
   v_conversation_id uuid;
   v_message_id uuid;
 begin
-  if exists (
-    select from public.messages
-    where instance_id = p_instance.id and provider_message_id = p_event ->> 'provider_message_id'
-  ) then
+  select * into v_known from public.messages
+  where instance_id = p_instance.id and provider_message_id = p_event ->> 'provider_message_id';
+  if v_known.id is not null then
+    perform private.reveal_message(v_known, p_event);
+    perform private.apply_echo(v_known, p_event);
     return;
   end if;
-  v_conversation_id := private.resolve_conversation(
-    p_instance, p_event ->> 'chat_kind', p_event ->> 'chat_address',
-    case when v_direct then private.resolve_contact(
-      p_instance.company_id,
-      coalesce(nullif(p_event -> 'identities', '[]'), jsonb_build_array(
-        jsonb_build_object('kind', 'wa_id', 'value', p_event ->> 'chat_address')
-      )),
-      case when v_incoming then p_event ->> 'name' end
-    ) end,
-    case when not v_direct then p_event ->> 'name' end
-  );
+  if v_nobody and p_event ->> 'type' in ('edit', 'revoke') and p_event ->> 'target' is not null then
+    -- Only its target tells whose chat it is in, and only who wrote that may change it.
+    v_known := private.beside_its_target(p_instance, p_event);
+    v_conversation_id := v_known.conversation_id;
+    v_incoming := v_known.direction = 'in';
+    v_origin := case when v_incoming then 'contact' when v_origin = 'contact' then 'phone_echo' else v_origin end;
+  else
+    v_conversation_id := private.resolve_conversation(
+      p_instance, p_event ->> 'chat_kind', p_event ->> 'chat_address',
+      case when v_direct then private.resolve_contact(
+        p_instance.company_id,
+        case when v_nobody then jsonb_build_array(
+          jsonb_build_object('kind', 'wa_id', 'value', p_event ->> 'chat_address')
+        ) else p_event -> 'identities' end,
+        case when v_incoming then p_event ->> 'name' end
+      ) end,
+      case when not v_direct then p_event ->> 'name' end
+    );
+  end if;
   perform private.lock_conversation(v_conversation_id, p_instance.company_id);
-  -- Where the person wrote from is where an answer reaches them.
-  update public.conversations set address = p_event ->> 'chat_address'
-  where id = v_conversation_id and v_incoming and address <> p_event ->> 'chat_address';
-  if p_event ->> 'origin' = 'api_echo' then
+  if v_origin = 'api_echo' then
     v_message_id := private.adopt_echo(v_conversation_id, p_event);
   end if;
   if v_message_id is null then
@@ -169,21 +227,20 @@ begin
       company_id, conversation_id, direction, origin, type, status, occurred_at, body, media, payload, author,
       reply_to, target, provider_message_id
     ) values (
-      p_instance.company_id, v_conversation_id, p_event ->> 'direction', p_event ->> 'origin', p_event ->> 'type',
-      case when v_incoming then 'received' else 'accepted' end,
+      p_instance.company_id, v_conversation_id, case when v_incoming then 'in' else 'out' end, v_origin,
+      p_event ->> 'type', case when v_incoming then 'received' else 'accepted' end,
       coalesce((p_event ->> 'sent_at')::timestamptz, now()), left(p_event ->> 'body', 16000),
       private.object_or_null(p_event -> 'media'), private.object_or_null(p_event -> 'payload'),
       private.object_or_null(p_event -> 'author'),
       p_event ->> 'reply_to', p_event ->> 'target', p_event ->> 'provider_message_id'
     ) returning id into v_message_id;
   end if;
-  perform private.apply_status(
-    v_message_id, coalesce(p_event ->> 'status', 'accepted'), coalesce((p_event ->> 'sent_at')::timestamptz, now())
-  );
+  select * into v_known from public.messages where id = v_message_id;
+  perform private.apply_echo(v_known, p_event);
   perform private.apply_waiting_statuses(v_message_id);
 end $$;
 comment on function private.ingest_message is
-  'Stores a message that a provider told of, with its contact and conversation; a second time changes nothing. An echo of our own send completes that message.';
+  'Stores a message that a provider told of, with its contact and conversation; a second time changes nothing but a message that could not be read before. An echo of our own send completes that message.';
 
 create function private.ingest_status(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
@@ -248,9 +305,23 @@ begin
 end $$;
 comment on function private.ingest_event is 'One event of a provider, applied once or any number of times with the same result.';
 grant execute on function
-  private.adopt_echo, private.object_or_null, private.ingest_message, private.ingest_status,
-  private.ingest_instance, private.ingest_event
+  private.adopt_echo, private.object_or_null, private.reveal_message, private.beside_its_target, private.apply_echo,
+  private.ingest_message, private.ingest_status, private.ingest_instance, private.ingest_event
 to service_role;
+
+create function private.will_never_work(p_sqlstate text, p_received_at timestamptz)
+returns boolean language sql stable security invoker set search_path = '' as $$
+  select case
+    -- Two that made the same thing at once: the second one finds it next time.
+    when p_sqlstate = '23505' then false
+    -- What the item is about may come a little later than the item.
+    when p_sqlstate = 'P0002' then p_received_at < now() - interval '1 minute'
+    -- A value that a column or an index does not take.
+    else left(p_sqlstate, 2) in ('22', '23', '54')
+  end
+$$;
+comment on function private.will_never_work is 'Whether an item that failed so would fail again.';
+grant execute on function private.will_never_work to service_role;
 
 create function public.ingest_inbound(p_items jsonb)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
@@ -278,14 +349,21 @@ begin
         outcome = (select string_agg(distinct event ->> 'event', ' ') from jsonb_array_elements(v_item -> 'events') as event)
       where id = v_stored.id;
     exception when others then
-      -- One bad item must not take the others with it; its job reports the error and tries again.
-      v_failed := v_failed || jsonb_build_object(v_stored.id::text, sqlstate || ': ' || sqlerrm);
+      -- One bad item must not take the others with it; its job reports the error and tries again,
+      -- unless that only keeps the later messages of the chat waiting.
+      if private.will_never_work(sqlstate, v_stored.received_at) then
+        update public.inbound_events set
+          state = 'failed', error = sqlstate || ': ' || sqlerrm, processed_at = now()
+        where id = v_stored.id;
+      else
+        v_failed := v_failed || jsonb_build_object(v_stored.id::text, sqlstate || ': ' || sqlerrm);
+      end if;
     end;
   end loop;
   return v_failed;
 end $$;
 comment on function public.ingest_inbound is
-  'Applies the events of stored items [{id, events}] in order and marks them processed. Answers {id: error} of those that failed; the others are committed.';
+  'Applies the events of stored items [{id, events}] in order and marks them processed, or failed when they will never work. Answers {id: error} of those to try again; the others are committed.';
 grant execute on function public.ingest_inbound to service_role;
 
 -- definer because the queue's functions run as whoever calls them.

@@ -112,8 +112,10 @@ begin
     null;  -- sent before under this id: the answer is the message as it is now
   end;
   select * into v_message from public.messages where id = p_id and company_id = v_company_id;
-  if v_message.id is null or (v_message.conversation_id, v_message.type, v_message.body)
-     is distinct from (p_conversation_id, p_type, p_body) then
+  if v_message.id is null or (
+    v_message.conversation_id, v_message.type, v_message.body, v_message.media, v_message.payload,
+    v_message.reply_to, v_message.target
+  ) is distinct from (p_conversation_id, p_type, p_body, p_media, p_payload, p_reply_to, p_target) then
     raise exception using errcode = 'PT409', message = 'message_id_reused',
       detail = 'Another message has this id already.', hint = 'Use a new uuid for a new message; repeat an id only to repeat the same call.';
   end if;
@@ -172,6 +174,7 @@ create function public.begin_send(p_message_id uuid, p_job_id bigint, p_claim in
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_message public.messages := private.lock_message(p_message_id);
+  v_abandoned boolean := private.abandon_attempt(p_message_id, p_job_id, p_claim);
   v_attempt integer;
   v_wait double precision := (
     select extract(epoch from cooldown_until - now()) from public.instances
@@ -181,7 +184,7 @@ begin
   if v_message.id is null or v_message.status not in ('queued', 'sending') then
     return json_build_object('action', 'done', 'status', v_message.status);
   end if;
-  if private.abandon_attempt(p_message_id, p_job_id, p_claim) then
+  if v_abandoned then
     perform private.apply_status(p_message_id, 'unknown', now());
     return json_build_object('action', 'done', 'status', 'unknown');
   end if;
@@ -205,12 +208,16 @@ grant execute on function public.begin_send to service_role;
 create function private.retire_echo(p_message public.messages, p_provider_message_id text)
 returns void language sql volatile security invoker set search_path = '' as $$
   -- The echo can be faster than the answer. What it left is a stranger's row for our message:
-  -- it becomes a tombstone and gives the provider id back.
-  update public.messages set provider_message_id = null, deleted_at = now()
+  -- it becomes a tombstone and gives the provider id back. A message of ours with the same text
+  -- that was taken for it is as unknown again as it was.
+  update public.messages set
+    provider_message_id = null,
+    deleted_at = case when origin in ('api_echo', 'phone_echo') then now() else deleted_at end,
+    status = case when origin in ('api_echo', 'phone_echo') then status else 'unknown' end
   where instance_id = (p_message).instance_id and provider_message_id = p_provider_message_id
     and id <> (p_message).id and direction = 'out'
 $$;
-comment on function private.retire_echo is 'Removes the row that an echo made before the answer told that the message is ours.';
+comment on function private.retire_echo is 'Takes back what an echo did before the answer told which message is meant.';
 grant execute on function private.retire_echo to service_role;
 
 create function public.record_send_result(
@@ -220,24 +227,36 @@ create function public.record_send_result(
 )
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_message public.messages := private.lock_message(p_message_id);
+  v_message public.messages;
   v_failure jsonb := jsonb_build_object('code', p_code, 'details', p_error);
 begin
+  if p_outcome = 'accepted' then
+    -- Echoes and reports are ingested under this lock: one that does not find the provider id yet
+    -- is found here, and one that comes later finds it. First, as everywhere.
+    perform private.lock_inbox(company_id) from public.messages where id = p_message_id;
+  end if;
+  v_message := private.lock_message(p_message_id);
   update public.send_attempts set
     outcome = p_outcome, finished_at = now(), http_status = p_http_status, code = p_code, error = left(p_error, 2000)
   where message_id = p_message_id and attempt = p_attempt and (outcome is null or outcome = 'unknown');
+  if not found then
+    return json_build_object('status', v_message.status);
+  end if;
+  if p_outcome = 'paused' then
+    update public.instances
+    set cooldown_until = greatest(cooldown_until, now() + make_interval(secs => coalesce(p_retry_after_seconds, 60)))
+    where id = v_message.instance_id;
+  end if;
   if p_outcome = 'accepted' then
     perform private.retire_echo(v_message, p_provider_message_id);
     perform private.apply_status(p_message_id, 'accepted', now(), null, p_provider_message_id);
     perform private.apply_waiting_statuses(p_message_id);
   elsif p_outcome = 'unknown' then
     perform private.apply_status(p_message_id, 'unknown', now(), v_failure);
-  elsif p_outcome = 'permanent' or p_last then
+  elsif p_outcome = 'permanent' or (p_outcome = 'retryable' and p_last) or v_message.status = 'unknown' then
+    -- Of an unknown message this is the late word of a worker that was taken for dead: nothing was
+    -- sent, and nobody will try again.
     perform private.apply_status(p_message_id, 'failed', now(), v_failure);
-  elsif p_outcome = 'paused' then
-    update public.instances
-    set cooldown_until = greatest(cooldown_until, now() + make_interval(secs => coalesce(p_retry_after_seconds, 60)))
-    where id = v_message.instance_id;
   end if;
   return json_build_object('status', (select status from public.messages where id = p_message_id));
 end $$;
@@ -250,10 +269,11 @@ create function private.jobs_give_up_sending()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_message public.messages := private.lock_message((new.data ->> 'message_id')::uuid);
+  v_abandoned boolean := private.abandon_attempt(v_message.id, null, null);
 begin
   if v_message.status in ('queued', 'sending') then
     perform private.apply_status(
-      v_message.id, case when private.abandon_attempt(v_message.id, null, null) then 'unknown' else 'failed' end, now(),
+      v_message.id, case when v_abandoned then 'unknown' else 'failed' end, now(),
       jsonb_build_object('code', 'job_' || new.status, 'details', new.error)
     );
   end if;

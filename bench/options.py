@@ -1,0 +1,21 @@
+"""What the command line may change; the defaults are what docs/benchmarks.md quotes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One run of the benchmarks."""
+
+    rate: float = 200.0
+    """inbound: webhooks a second."""
+    seconds: float = 20.0
+    """inbound and reads: length of a measurement."""
+    chats: int = 400
+    """inbound: people who write, half of them to each provider's number."""
+    jobs: int = 10_000
+    """drain: jobs per measurement."""
+    rounds: int = 3
+    """drain, gateway: interleaved rounds, of which the median counts."""
+    repeats: int = 7
+    """cold: interpreter starts, of which the median counts."""

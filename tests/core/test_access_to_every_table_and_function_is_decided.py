@@ -1,0 +1,119 @@
+"""Who may do what with each table and function of public, written down twice: in the grants, and
+here. Whoever adds one decides it here, and tests/core/test_companies_are_apart.py then tries it."""
+
+from tests.core.conftest import Rivals
+
+# What signed-in users may do; the policies say with which rows.
+TABLES: dict[str, set[str]] = {
+    "api_keys": {"SELECT", "INSERT", "UPDATE"},
+    "companies": {"SELECT", "UPDATE"},
+    "company_members": {"SELECT"},
+    "contact_identities": {"SELECT"},
+    "contacts": {"SELECT"},
+    "conversations": {"SELECT"},
+    "inbound_events": {"SELECT"},
+    "instances": {"SELECT"},
+    "job_types": {"SELECT"},
+    "message_status_events": {"SELECT"},
+    "messages": {"SELECT", "INSERT"},
+    "queue_jobs": {"SELECT"},
+    "queues": {"SELECT"},
+    "send_attempts": {"SELECT"},
+    "versions": {"SELECT"},
+}
+# Columns that signed-in users may write.
+WRITABLE = {
+    "api_keys.INSERT": {"id", "company_id", "name", "key_hash", "key_hint", "created_by"},
+    "api_keys.UPDATE": {"revoked_at"},
+    "companies.UPDATE": {"name", "time_zone"},
+    "messages.INSERT": {
+        "id", "company_id", "conversation_id", "type", "body", "media", "payload", "reply_to",
+        "target",
+    },
+}  # fmt: skip
+# Columns that nobody reads but the service.
+HIDDEN = {"api_keys.key_hash"}
+FUNCTIONS_OF_USERS = {
+    "create_api_key",
+    "list_conversations",
+    "list_messages",
+    "send_message",
+    "sync_conversation",
+    "sync_heads",
+    "sync_inbox",
+}
+FUNCTIONS_OF_THE_SERVICE = {
+    "begin_send", "claim_jobs", "complete_jobs", "create_inbound_endpoint", "create_instance",
+    "enqueue_jobs", "exchange_jobs", "extend_jobs", "find_api_key", "find_inbound_endpoint",
+    "get_inbound_events", "health", "ingest_inbound", "queue_stats", "receive_inbound",
+    "record_send_result", "sweep_jobs",
+}  # fmt: skip
+
+RELATIONS = """
+  select relname, relkind::text as kind, relrowsecurity as secured, verb,
+    case when verb = 'DELETE' then has_table_privilege(role, relation.oid, verb)
+         else has_any_column_privilege(role, relation.oid, verb) end as granted
+  from pg_class as relation
+  cross join unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) as verb
+  cross join (select $1::text as role) as asked
+  where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
+"""
+COLUMNS = """
+  select relname || '.' || verb as place, attname,
+    has_column_privilege('authenticated', relation.oid, attnum, verb) as granted
+  from pg_class as relation
+  join pg_attribute on attrelid = relation.oid and attnum > 0 and not attisdropped
+  cross join unnest(array['SELECT', 'INSERT', 'UPDATE']) as verb
+  where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
+"""
+FUNCTIONS = """
+  select proname, has_function_privilege($1, oid, 'execute') as granted
+  from pg_proc where pronamespace = 'public'::regnamespace
+"""
+
+
+async def test_every_table_is_secured_and_decided(rivals: Rivals) -> None:
+    rows = await rivals.database.fetch(RELATIONS, "authenticated")
+    found: dict[str, set[str]] = {row["relname"]: set() for row in rows}
+    for row in rows:
+        if row["granted"]:
+            found[row["relname"]].add(row["verb"])
+    assert found == TABLES
+    assert {row["relname"] for row in rows if row["kind"] in "rp" and not row["secured"]} == set()
+
+
+async def test_every_column_is_decided(rivals: Rivals) -> None:
+    rows = await rivals.database.fetch(COLUMNS)
+    writable: dict[str, set[str]] = {}
+    for row in rows:
+        if row["granted"] and not row["place"].endswith("SELECT"):
+            writable.setdefault(row["place"], set()).add(row["attname"])
+    assert writable == WRITABLE
+    hidden = {
+        f"{row['place'].removesuffix('.SELECT')}.{row['attname']}"
+        for row in rows
+        if row["place"].endswith(".SELECT") and not row["granted"]
+    }
+    assert hidden == HIDDEN
+
+
+async def test_strangers_may_do_nothing(rivals: Rivals) -> None:
+    tables = await rivals.database.fetch(RELATIONS, "anon")
+    assert [row["relname"] for row in tables if row["granted"]] == []
+    functions = await rivals.database.fetch(FUNCTIONS, "anon")
+    assert [row["proname"] for row in functions if row["granted"]] == []
+
+
+async def test_every_function_is_decided(rivals: Rivals) -> None:
+    rows = await rivals.database.fetch(FUNCTIONS, "authenticated")
+    assert {row["proname"] for row in rows if row["granted"]} == FUNCTIONS_OF_USERS
+    assert {row["proname"] for row in rows if not row["granted"]} == FUNCTIONS_OF_THE_SERVICE
+
+
+async def test_no_other_schema_answers(rivals: Rivals) -> None:
+    for schema in ("private", "auth", "supabase_migrations", "pg_catalog", "realtime"):
+        headers = rivals.rest("owner") | {"accept-profile": schema}
+        answer = await rivals.mine.project.http.get(
+            f"{rivals.mine.project.url}/rest/v1/instance_secrets", headers=headers
+        )
+        assert answer.status_code == 406, schema

@@ -1,0 +1,74 @@
+"""What the database holds of a company, without what differs by nature: our ids and the clock."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from functions.providers.identity import parse_jid, phone_of
+from tests.messaging.conftest import Company
+
+Json = dict[str, Any]
+
+MESSAGE = (
+    "direction", "origin", "type", "status", "body", "media", "payload", "author", "reply_to",
+    "target", "error_code", "error_detail", "occurred_at", "accepted_at", "sent_at",
+    "delivered_at", "read_at", "failed_at", "deleted_at",
+)  # fmt: skip
+CONVERSATION = (
+    "kind", "title", "status", "unread", "last_message_at", "last_message_preview",
+    "last_message_direction", "last_inbound_at",
+)  # fmt: skip
+
+
+def plain(value: Any, since: datetime) -> Any:
+    """A moment after `since` is the time at which something arrived, and becomes "now"."""
+    try:
+        arrived = datetime.fromisoformat(value) >= since
+    except (TypeError, ValueError):
+        return value
+    return "now" if arrived else value
+
+
+def pick(row: Json, names: tuple[str, ...], since: datetime) -> Json:
+    return {name: plain(row[name], since) for name in names}
+
+
+def address(text: str) -> str:
+    """The forms of a Brazilian mobile are one address."""
+    jid = parse_jid(text)
+    return (phone_of(jid.user) if jid and jid.is_phone else None) or text
+
+
+async def snapshot(company: Company, since: datetime) -> Json:
+    """Messages, reports, people, threads and items; equal for equal histories."""
+    conversations = {row["id"]: row for row in await company.rows("conversations")}
+    contacts = {row["id"]: row for row in await company.rows("contacts")}
+    identities: dict[str, list[str]] = {}
+    for row in await company.rows("contact_identities"):
+        identities.setdefault(row["contact_id"], []).append(f"{row['kind']} {row['value']}")
+    names = {id: " ".join(sorted(found)) for id, found in identities.items()}
+    items = await company.rows("inbound_events")
+    return {
+        "messages": {
+            row["provider_message_id"]: pick(row, MESSAGE, since)
+            | {"in": address(conversations[row["conversation_id"]]["address"])}
+            for row in await company.rows("messages")
+        },
+        "reports": {
+            (row["provider_message_id"], row["status"]): (
+                plain(row["occurred_at"], since),
+                row["error"],
+            )
+            for row in await company.rows("message_status_events")
+        },
+        "contacts": {names[id]: (row["name"], row["phone"]) for id, row in contacts.items()},
+        "conversations": {
+            address(row["address"]): pick(row, CONVERSATION, since)
+            | {"contact": names.get(row["contact_id"])}
+            for row in conversations.values()
+        },
+        "items": {(row["kind"], row["state"], row["outcome"], row["error"]) for row in items},
+    }
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
