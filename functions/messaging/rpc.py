@@ -62,6 +62,7 @@ async def record_send_result(
             "p_code": result.code,
             "p_error": result.error,
             "p_retry_after_seconds": result.retry_after_seconds,
+            "p_scope": result.scope,
         },
     )
 

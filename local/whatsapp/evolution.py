@@ -130,8 +130,10 @@ class EvolutionApi:
             return Cut()
         if number.state != "open":
             return _error(400, "Bad Request", ["Error: Connection Closed"])
+        if type == "media":
+            type = next((media for media in _MEDIA if media == body.get("mediatype")), "image")
         to = body.get("number") or (body.get("key") or {}).get("remoteJid")
-        text = body.get(_TEXT_FIELD[type])
+        text = body.get(_TEXT_FIELD.get(type, "caption"))
         if not isinstance(to, str) or (type == "text" and not text):
             return _error(400, "Bad Request", [['instance requires property "number"']])
         if not self._network.exists(to):
@@ -181,15 +183,15 @@ class EvolutionApi:
 
 _ACTIONS = {
     "sendText": "text",
-    "sendMedia": "image",
+    "sendMedia": "media",
     "sendWhatsAppAudio": "audio",
     "sendSticker": "sticker",
     "sendReaction": "reaction",
     "sendTemplate": "template",
 }
+_MEDIA = ("image", "video", "document")
 _TEXT_FIELD = {
     "text": "text",
-    "image": "caption",
     "audio": "audio",
     "sticker": "sticker",
     "reaction": "reaction",

@@ -12,6 +12,8 @@ create table public.contacts (
   name text,
   -- A name that a person gave is not overwritten by WhatsApp's profile name.
   name_source text not null default 'profile',
+  -- When the profile had this name: an older message that comes late does not set it back.
+  named_at timestamptz not null default '-infinity',
   phone text,
   created_at timestamptz not null default now(),
   constraint a_name_source_is_known check (name_source in ('profile', 'person')),
@@ -60,7 +62,9 @@ $$;
 comment on function private.find_contact is
   'The contact that the first known of these identities leads to, or null. The order of the identities is their weight.';
 
-create function private.resolve_contact(p_company_id uuid, p_identities jsonb, p_name text)
+create function private.resolve_contact(
+  p_company_id uuid, p_identities jsonb, p_name text, p_at timestamptz default null
+)
 returns uuid language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_contact_id uuid := private.find_contact(p_company_id, p_identities);
@@ -69,17 +73,17 @@ declare
   );
 begin
   if v_contact_id is null then
-    insert into public.contacts (company_id, name, phone)
-    values (p_company_id, nullif(p_name, ''), v_phone)
+    insert into public.contacts (company_id, name, named_at, phone)
+    values (
+      p_company_id, nullif(p_name, ''), case when p_name <> '' then coalesce(p_at, now()) else '-infinity' end, v_phone
+    )
     returning id into v_contact_id;
   else
-    update public.contacts set
-      name = case when name_source = 'profile' then coalesce(nullif(p_name, ''), name) else name end,
-      phone = coalesce(phone, v_phone)
-    where id = v_contact_id and (
-      phone is null and v_phone is not null
-      or name_source = 'profile' and name is distinct from coalesce(nullif(p_name, ''), name)
-    );
+    update public.contacts set phone = v_phone
+    where id = v_contact_id and phone is null and v_phone is not null;
+    update public.contacts set name = p_name, named_at = coalesce(p_at, now())
+    where id = v_contact_id and name_source = 'profile' and p_name <> ''
+      and (named_at, coalesce(name, '')) < (coalesce(p_at, now()), p_name);
   end if;
   insert into public.contact_identities (company_id, kind, value, contact_id)
   select p_company_id, id ->> 'kind', id ->> 'value', v_contact_id from jsonb_array_elements(p_identities) as id

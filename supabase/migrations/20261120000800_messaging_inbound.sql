@@ -213,7 +213,7 @@ begin
         case when v_nobody then jsonb_build_array(
           jsonb_build_object('kind', 'wa_id', 'value', p_event ->> 'chat_address')
         ) else p_event -> 'identities' end,
-        case when v_incoming then p_event ->> 'name' end
+        case when v_incoming then p_event ->> 'name' end, (p_event ->> 'sent_at')::timestamptz
       ) end,
       case when not v_direct then p_event ->> 'name' end
     );
@@ -283,7 +283,9 @@ begin
     state = coalesce(p_event ->> 'state', state),
     state_reason = case when p_event ->> 'state' is null then state_reason else p_event ->> 'reason' end,
     number = coalesce(p_event ->> 'number', number)
-  where id = p_instance.id;
+  where id = p_instance.id
+     -- A ban or a deletion of a business account is one of all its numbers.
+     or (waba_id = p_instance.waba_id and endpoint_id = p_instance.endpoint_id and company_id = p_instance.company_id);
   update private.instance_secrets set qr_code = p_event ->> 'qr', qr_at = now()
   where instance_id = p_instance.id and p_event ->> 'qr' is not null;
 end $$;
@@ -309,19 +311,35 @@ grant execute on function
   private.ingest_message, private.ingest_status, private.ingest_instance, private.ingest_event
 to service_role;
 
-create function private.will_never_work(p_sqlstate text, p_received_at timestamptz)
-returns boolean language sql stable security invoker set search_path = '' as $$
-  select case
-    -- Two that made the same thing at once: the second one finds it next time.
-    when p_sqlstate = '23505' then false
-    -- What the item is about may come a little later than the item.
-    when p_sqlstate = 'P0002' then p_received_at < now() - interval '1 minute'
-    -- A value that a column or an index does not take.
-    else left(p_sqlstate, 2) in ('22', '23', '54')
-  end
-$$;
-comment on function private.will_never_work is 'Whether an item that failed so would fail again.';
-grant execute on function private.will_never_work to service_role;
+create function private.settle_failed_item(p_item public.inbound_events, p_sqlstate text, p_error text)
+returns boolean language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if p_sqlstate = 'P0002' and p_item.received_at > now() - interval '1 minute' then
+    -- What it is about may come a little later. It waits aside, so that its chat goes on.
+    perform public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
+      'type', 'messages.ingest', 'company_id', p_item.company_id, 'delay_seconds', 15,
+      'data', jsonb_build_object('event_id', p_item.id)
+    )));
+    return false;
+  end if;
+  if p_sqlstate = 'P0002' then
+    update public.inbound_events set
+      state = 'processed', outcome = 'unknown', error = p_error, processed_at = now()
+    where id = p_item.id;
+    return false;
+  end if;
+  -- Two that made the same thing at once (23505): the second one finds it next time. Any other
+  -- value that a column or an index does not take would only keep the chat waiting.
+  if left(p_sqlstate, 2) in ('22', '23', '54') and p_sqlstate <> '23505' then
+    update public.inbound_events set state = 'failed', error = p_error, processed_at = now()
+    where id = p_item.id;
+    return false;
+  end if;
+  return true;
+end $$;
+comment on function private.settle_failed_item is
+  'What becomes of an item that could not be applied; true when its job should try again. What it is about may be unknown: it waits up to a minute for that.';
+grant execute on function private.settle_failed_item to service_role;
 
 create function public.ingest_inbound(p_items jsonb)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
@@ -349,13 +367,8 @@ begin
         outcome = (select string_agg(distinct event ->> 'event', ' ') from jsonb_array_elements(v_item -> 'events') as event)
       where id = v_stored.id;
     exception when others then
-      -- One bad item must not take the others with it; its job reports the error and tries again,
-      -- unless that only keeps the later messages of the chat waiting.
-      if private.will_never_work(sqlstate, v_stored.received_at) then
-        update public.inbound_events set
-          state = 'failed', error = sqlstate || ': ' || sqlerrm, processed_at = now()
-        where id = v_stored.id;
-      else
+      -- One bad item must not take the others with it.
+      if private.settle_failed_item(v_stored, sqlstate, sqlstate || ': ' || sqlerrm) then
         v_failed := v_failed || jsonb_build_object(v_stored.id::text, sqlstate || ': ' || sqlerrm);
       end if;
     end;

@@ -223,7 +223,8 @@ grant execute on function private.retire_echo to service_role;
 create function public.record_send_result(
   p_message_id uuid, p_attempt integer, p_outcome text, p_last boolean default false,
   p_provider_message_id text default null, p_http_status integer default null,
-  p_code text default null, p_error text default null, p_retry_after_seconds double precision default null
+  p_code text default null, p_error text default null, p_retry_after_seconds double precision default null,
+  p_scope text default null
 )
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -242,7 +243,8 @@ begin
   if not found then
     return json_build_object('status', v_message.status);
   end if;
-  if p_outcome = 'paused' then
+  -- A pause that concerns one contact is kept by the order of its conversation alone.
+  if p_outcome = 'paused' and p_scope is distinct from 'contact' then
     update public.instances
     set cooldown_until = greatest(cooldown_until, now() + make_interval(secs => coalesce(p_retry_after_seconds, 60)))
     where id = v_message.instance_id;

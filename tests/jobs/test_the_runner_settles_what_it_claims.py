@@ -18,6 +18,7 @@ from functions.jobs.models import (
 )
 from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
+from tests.fixtures import until
 from tests.jobs.conftest import TestQueue
 
 
@@ -139,6 +140,45 @@ async def test_a_batch_settles_each_job_by_itself(queue: TestQueue, db: Database
     assert sizes == [4, 4, 2]
     assert (report.completed, report.retried) == (5, 5)
     assert (await queue.job(ids[1]))["error"] == "odd"
+
+
+async def test_what_comes_while_a_batch_runs_makes_up_the_next(
+    queue: TestQueue, db: Database
+) -> None:
+    sizes: list[int] = []
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(jobs: Sequence[Job]) -> Mapping[int, str]:
+        sizes.append(len(jobs))
+        started.set()
+        await go_on.wait()
+        return {}
+
+    async def leased() -> bool:
+        leased = {"queue": f"eq.{queue.name}", "lease_until": "not.is.null"}
+        return len(await queue.project.rows("queue_jobs", **leased)) == 4
+
+    await queue.enqueue({})
+    drain = runner(db, {"test": BatchHandler(work)}).begin(20, [queue.name])
+    task = asyncio.create_task(drain.run())
+    await started.wait()
+    for _ in range(3):
+        await queue.enqueue({})
+        drain.nudge()
+    await until(leased, what="three more jobs leased")
+    go_on.set()
+    assert (await task).completed == 4
+    assert sizes == [1, 3]
+
+
+async def test_waiting_jobs_go_back_when_the_time_is_up(queue: TestQueue, db: Database) -> None:
+    async def work(jobs: Sequence[Job]) -> Mapping[int, str]:
+        await asyncio.sleep(0.9)
+        return {}
+
+    await queue.enqueue(*({} for _ in range(5)))
+    report = await runner(db, {"test": BatchHandler(work, size=2)}).drain(1, [queue.name])
+    assert (report.completed, report.released) == (2, 3)
 
 
 async def test_a_nudge_is_followed_while_a_slow_job_runs(queue: TestQueue, db: Database) -> None:

@@ -86,17 +86,35 @@ async def test_an_edit_waits_for_its_message(company: Company) -> None:
     assert {row["state"] for row in await company.rows("inbound_events")} == {"processed"}
 
 
-async def test_an_edit_of_what_never_came_ends_failed(company: Company) -> None:
+async def test_an_edit_that_waits_does_not_hold_its_chat(company: Company) -> None:
+    number = company.tenant.evolution
+    await company.post(number, edit(number, "NEVER", SENDER, from_me=False, text="olá"))
+    await company.post(number, bodies.text(number, SENDER, "e mais uma coisa"))
+    await company.settled()
+    assert [row["body"] for row in await company.rows("messages")] == ["e mais uma coisa"]
+
+
+async def test_an_edit_of_what_never_came_is_kept_as_unknown(company: Company) -> None:
     number = company.tenant.evolution
     await company.post(number, edit(number, "NEVER", number.phone, from_me=True, text="olá"))
     await company.settled()
     minute = {"received_at": "2026-01-01T00:00:00Z"}
     await company.project.update("inbound_events", minute, company_id=f"eq.{company.id}")
     await company.make_due()
-    (failed,) = await company.rows("inbound_events")
-    assert failed["state"] == "failed"
-    assert "not known" in failed["error"]
-    assert failed["raw"]["data"]["editedMessage"] == {"conversation": "olá"}
+    (kept,) = await company.rows("inbound_events")
+    assert (kept["state"], kept["outcome"]) == ("processed", "unknown")
+    assert "not known" in kept["error"]
+    assert kept["raw"]["data"]["editedMessage"] == {"conversation": "olá"}
+
+
+async def test_a_late_old_message_does_not_set_an_old_name_back(company: Company) -> None:
+    number = company.tenant.meta
+    new = bodies.text(number, SENDER, at=bodies.NOON + 60, name="Bia Souza")
+    old = bodies.text(number, SENDER, at=bodies.NOON, name="Beatriz")
+    for order in ((new, old), (old, new)):
+        await company.post(number, *order)
+        await company.settled()
+        assert [row["name"] for row in await company.rows("contacts")] == ["Bia Souza"]
 
 
 FORMS = ("5531987654321", "553187654321")

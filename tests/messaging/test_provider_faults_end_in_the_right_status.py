@@ -147,6 +147,22 @@ async def test_a_paused_number_rests_and_costs_no_attempt(
     assert len(await phones.received(number)) == 2
 
 
+async def test_too_much_to_one_contact_rests_that_contact_only(
+    connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.meta
+    pair_rate = {"error": {"message": "(#131056) pair rate limit hit", "code": 131056}}
+    await phones.faults(number, fail_times=1, fail_status=400, fail_body=pair_rate)
+    first = await send(company, number)
+    await retried(company, first, 1)
+    (instance,) = await company.rows("instances", id=f"eq.{number.instance_id}")
+    assert instance["cooldown_until"] is None
+    second = await send(company, number, to="+5511911110000")
+    await becomes(company, second, "read")
+    await company.make_due()
+    await becomes(company, first, "read")
+
+
 @pytest.mark.parametrize("fault", ["lose_times", "gateway_times", "anonymous_times"])
 async def test_a_lost_answer_is_resolved_by_what_the_provider_reports(
     connected_company: Company, number: Number, phones: Phones, fault: str
