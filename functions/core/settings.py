@@ -25,7 +25,8 @@ class Settings:
     queue_secret: str = field(default="", repr=False)
     """QUEUE_SECRET: a second bearer of /api/queue/*, for another caller or while rotating."""
     queue_budget_seconds: float = 50.0
-    """QUEUE_BUDGET_SECONDS: how long a tick works, below the platform's limit."""
+    """QUEUE_BUDGET_SECONDS: how long a tick starts jobs. What runs then may take up to 45 s more;
+    where the platform tells its limit, a tick keeps that too."""
     queue_batch: int = 100
     """QUEUE_BATCH: jobs leased per round trip, 1-1000."""
     inbound_drain_seconds: float = 10.0

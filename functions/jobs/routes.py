@@ -71,12 +71,7 @@ def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
         Safe to call at any time and twice at once: a job is leased to one worker only.
         """
         left = deadline.remaining_seconds(request.scope)
-        budget = (
-            settings.queue_budget_seconds
-            if left is None
-            else min(left, settings.queue_budget_seconds)
-        )
-        report = await runner.drain(max(budget, 0.0))
+        report = await runner.drain(settings.queue_budget_seconds, limit_seconds=left)
         swept = await queue.sweep_jobs()
         return {name: getattr(report, name) for name in report.__dataclass_fields__} | swept
 

@@ -36,8 +36,6 @@ LEASE_SECONDS = 60
 LINGER_SECONDS = 0.01
 # A nudge while jobs run waits this long for others like it: each costs a round trip.
 NUDGE_SECONDS = 0.05
-# The last part of the budget is for finishing, not for claiming.
-CLAIMING_SHARE = 0.8
 # Pause between tries while the database does not answer.
 OUTAGE_PAUSE_SECONDS = 0.5
 
@@ -52,18 +50,41 @@ class Runner:
         self._queue = queue
         self._handlers = handlers
         self._batch = batch
+        self._longest = max((h.timeout_seconds for h in handlers.values()), default=0.0)
 
-    async def drain(self, budget_seconds: float, queues: list[str] | None = None) -> DrainReport:
-        """Works until nothing is due or `budget_seconds` are over; never raises for a job's sake.
+    async def drain(
+        self,
+        budget_seconds: float,
+        queues: list[str] | None = None,
+        limit_seconds: float | None = None,
+    ) -> DrainReport:
+        """Claims until nothing is due or `budget_seconds` are over; never raises for a job's sake.
 
-        While the database does not answer, it keeps the results and tries again within the budget;
-        claims that could not be settled come back when their lease ends.
+        A job that has started gets the time of its handler, but `limit_seconds` end everything; by
+        then the budget leaves room for the slowest handler, where that is possible. While the
+        database does not answer, results are kept and settled as soon as it does; claims that
+        could not be settled come back when their lease ends.
         """
-        return await self.begin(budget_seconds, queues).run()
+        return await self.begin(budget_seconds, queues, limit_seconds).run()
 
-    def begin(self, budget_seconds: float, queues: list[str] | None = None) -> "Drain":
+    def begin(
+        self,
+        budget_seconds: float,
+        queues: list[str] | None = None,
+        limit_seconds: float | None = None,
+    ) -> "Drain":
         """A drain that is about to run, for callers that want to nudge it meanwhile."""
-        return Drain(self._queue, self._handlers, self._batch, budget_seconds, queues)
+        if limit_seconds is None:
+            limit_seconds = budget_seconds + self._longest
+        latest_claim = max(limit_seconds - self._longest, limit_seconds / 2)
+        return Drain(
+            self._queue,
+            self._handlers,
+            self._batch,
+            claim_seconds=min(budget_seconds, latest_claim),
+            limit_seconds=limit_seconds,
+            queues=queues,
+        )
 
 
 class Drain:
@@ -74,7 +95,9 @@ class Drain:
         queue: Queue,
         handlers: Handlers,
         batch: int,
-        budget_seconds: float,
+        *,
+        claim_seconds: float,
+        limit_seconds: float,
         queues: list[str] | None,
     ) -> None:
         self._queue = queue
@@ -82,8 +105,8 @@ class Drain:
         self._batch = batch
         self._queues = queues
         self._started = time.monotonic()
-        self._deadline = self._started + budget_seconds
-        self._claim_until = self._started + budget_seconds * CLAIMING_SHARE
+        self._claim_until = self._started + claim_seconds
+        self._deadline = self._started + limit_seconds
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._running: Running = {}
         self._waiting: dict[str, list[Job]] = {}
@@ -131,7 +154,9 @@ class Drain:
                 )
                 break
             except Unavailable:
-                if time.monotonic() >= self._deadline:
+                # Without results there is nothing to stay for once claiming is over.
+                kept = finished or held
+                if time.monotonic() >= (self._deadline if kept else self._claim_until):
                     raise
                 await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
         self._report.count(settled)

@@ -177,8 +177,31 @@ async def test_waiting_jobs_go_back_when_the_time_is_up(queue: TestQueue, db: Da
         return {}
 
     await queue.enqueue(*({} for _ in range(5)))
-    report = await runner(db, {"test": BatchHandler(work, size=2)}).drain(1, [queue.name])
+    report = await runner(db, {"test": BatchHandler(work, size=2)}).drain(0.5, [queue.name])
     assert (report.completed, report.released) == (2, 3)
+
+
+async def test_what_has_started_gets_its_time_after_the_budget(
+    queue: TestQueue, db: Database
+) -> None:
+    async def work(job: Job) -> None:
+        await asyncio.sleep(0.6)
+
+    await queue.enqueue({})
+    report = await runner(db, {"test": Handler(work)}).drain(0.2, [queue.name])
+    assert report.completed == 1
+
+
+async def test_the_limit_of_the_platform_ends_everything(queue: TestQueue, db: Database) -> None:
+    async def work(job: Job) -> None:
+        await asyncio.Event().wait()
+
+    (job_id,) = await queue.enqueue({})
+    handlers = {"test": Handler(work, timeout_seconds=30)}
+    report = await runner(db, handlers).drain(20, [queue.name], limit_seconds=0.5)
+    assert report.retried == 1
+    assert report.duration_seconds < 20
+    assert (await queue.job(job_id))["error"].startswith("timeout")
 
 
 async def test_a_nudge_is_followed_while_a_slow_job_runs(queue: TestQueue, db: Database) -> None:
