@@ -1,4 +1,4 @@
-"""The queue's SQL functions. SQL: supabase/migrations/*_jobs.sql."""
+"""The queue's SQL functions. SQL: supabase/migrations/*_jobs*.sql."""
 
 from collections.abc import Sequence
 from typing import Any
