@@ -1,15 +1,16 @@
-"""The load generator, in a process of its own: reads a plan as JSON, writes samples as JSON.
+"""The load generator, in a process of its own: reads a plan file, writes a file of samples.
 
 Open loop: requests leave at their time whatever the answers do, and waiting counts from that
 time, so a server that stalls is not spared. Closed loop: each client asks again after its answer.
 """
 
 import asyncio
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -43,11 +44,15 @@ class Sample:
 
 async def generate(plan: Plan) -> list[Sample]:
     """Runs the plan in a process of its own."""
-    command = [sys.executable, "-m", "bench.load"]
-    done = await asyncio.to_thread(
-        subprocess.run, command, input=orjson.dumps(plan), stdout=subprocess.PIPE, check=True
-    )
-    return [Sample(**row) for row in orjson.loads(done.stdout)]
+    with tempfile.TemporaryDirectory(prefix="recado-bench-") as folder:
+        given, answer = Path(folder, "plan.json"), Path(folder, "samples.json")
+        given.write_bytes(orjson.dumps(plan))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.load", str(given), str(answer)
+        )
+        if await process.wait():
+            raise RuntimeError(f"the load generator ended with {process.returncode}")
+        return [Sample(**row) for row in orjson.loads(answer.read_bytes())]
 
 
 async def _run(plan: Plan) -> list[Sample]:
@@ -98,5 +103,5 @@ async def _sample(client: Client, index: int, raw: bytes, due: float) -> Sample:
 
 
 if __name__ == "__main__":
-    outcome = uvloop.run(_run(Plan(**orjson.loads(sys.stdin.buffer.read()))))
-    sys.stdout.buffer.write(orjson.dumps([asdict(sample) for sample in outcome]))
+    outcome = uvloop.run(_run(Plan(**orjson.loads(Path(sys.argv[1]).read_bytes()))))
+    Path(sys.argv[2]).write_bytes(orjson.dumps([asdict(sample) for sample in outcome]))

@@ -37,6 +37,8 @@ class Health(BaseModel):
 
 # Evolution runs on Node, which closes idle connections after 5 s.
 PROVIDER_KEEPALIVE_SECONDS = 2.0
+# A send waits seconds for its answer, and two drains may overlap, with 16 sends each.
+PROVIDER_CONNECTIONS = 32
 
 
 def create_runner(settings: Settings, db: Database, outside: HttpClient) -> Runner:
@@ -50,7 +52,8 @@ def create_app(settings: Settings) -> FastAPI:
     http = HttpClient()
     db = Database(settings, http)
     auth = Authenticator(settings, db, http)
-    runner = create_runner(settings, db, HttpClient(PROVIDER_KEEPALIVE_SECONDS))
+    to_providers = HttpClient(PROVIDER_KEEPALIVE_SECONDS, PROVIDER_CONNECTIONS)
+    runner = create_runner(settings, db, to_providers)
     drain = BackgroundDrain(runner, settings.inbound_drain_seconds)
 
     app = FastAPI(

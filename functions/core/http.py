@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-# Idle connections cost on every request (httpcore scans them), opening one costs as much as five
-# requests: few, and all of them kept.
-CONNECTIONS = 16
+# Enough for what one process can ask of a database 10 ms away. Each more costs CPU on every
+# request, because httpcore scans them all.
+DATABASE_CONNECTIONS = 8
 # Connecting is quick or hopeless; an answer may take as long as the database allows (8 s).
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
@@ -19,11 +19,15 @@ class HttpClient:
     """Makes the client at first use and again when the event loop is another one.
 
     An idle connection is used again for `keepalive_seconds`: less than the server keeps it, or a
-    request meets a closing connection, and whether it was taken is unknown.
+    request meets a closing connection, and whether it was taken is unknown. All connections are
+    kept, since opening one costs as much as several requests.
     """
 
-    def __init__(self, keepalive_seconds: float = 30.0) -> None:
+    def __init__(
+        self, keepalive_seconds: float = 30.0, connections: int = DATABASE_CONNECTIONS
+    ) -> None:
         self._keepalive_seconds = keepalive_seconds
+        self._connections = connections
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._free: asyncio.Semaphore
@@ -36,8 +40,8 @@ class HttpClient:
                 # httpx loses requests when a server recycles an HTTP/2 connection.
                 http2=False,
                 limits=httpx.Limits(
-                    max_connections=CONNECTIONS,
-                    max_keepalive_connections=CONNECTIONS,
+                    max_connections=self._connections,
+                    max_keepalive_connections=self._connections,
                     keepalive_expiry=self._keepalive_seconds,
                 ),
                 timeout=TIMEOUT,
@@ -45,7 +49,7 @@ class HttpClient:
                 trust_env=False,
             )
             self._loop = loop
-            self._free = asyncio.Semaphore(CONNECTIONS)
+            self._free = asyncio.Semaphore(self._connections)
         return self._client
 
     @asynccontextmanager

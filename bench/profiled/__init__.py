@@ -1,0 +1,1 @@
+"""Put this folder on PYTHONPATH to profile every process: see sitecustomize.py."""
