@@ -26,6 +26,15 @@ from functions.providers.meta import META
 
 PROVIDERS: Mapping[str, Provider] = {"evolution": EVOLUTION, "meta": META}
 VERSION = "0.1.0"
+DESCRIPTION = """\
+Send messages, read conversations, take webhooks, run the queue.
+
+`/api/conversations` and `/api/messages` take the access token of a signed-in user, who acts in
+their companies, or the API key of one company (`rk_...`). `/api/queue` takes the cron's secret.
+
+Every error is `application/problem+json`: programs decide on `code`; `detail` and `hint` are for
+people. 503 may be repeated after `retry-after` seconds, except `not_configured`.
+"""
 
 
 class Health(BaseModel):
@@ -60,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Recado",
         version=VERSION,
         summary="WhatsApp messaging on Supabase: received once, sent once, shown live.",
+        description=DESCRIPTION,
         redirect_slashes=False,
     )
     problems.install(app)

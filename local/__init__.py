@@ -1,1 +1,1 @@
-"""The local stack: Postgres from a wheel, a Supabase gateway and a fake WhatsApp. Never deployed."""
+"""The local stack: Postgres from a wheel, a Supabase gateway, a fake WhatsApp. Never deployed."""

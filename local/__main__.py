@@ -5,7 +5,6 @@ import asyncio
 import sys
 
 from local import dev
-from local.processes import ChildError
 from local.stack import StackError
 
 
@@ -19,7 +18,7 @@ def main() -> int:
         asyncio.run(dev.run(fresh=options.fresh))
     except KeyboardInterrupt:
         return 130
-    except (StackError, ChildError) as error:
+    except StackError as error:
         print(f"make dev: {error}", file=sys.stderr)
         return 1
     return 0

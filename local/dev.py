@@ -8,19 +8,21 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+from postgrest.exceptions import APIError
+from rich.markup import escape
 
 from local import demo
 from local.demo import Demo
 from local.processes import Child
 from local.screen import Screen
 from local.show import Show
-from local.stack import Ports, Stack, choose_port, reset
+from local.stack import Ports, Stack, StackError, choose_port, reset
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / ".recado" / "dev"
@@ -48,9 +50,8 @@ async def run(*, fresh: bool) -> None:
                 whatsapp_url=stack.whatsapp_url,
             )
             _introduce(screen, stack, api_url, cron_secret, company, time.monotonic() - began)
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_tick_forever(api_url, cron_secret))
-                tasks.create_task(Show(screen, stack, api_url, company).run())
+            show = Show(screen, stack, api_url, company)
+            await _play(show, _tick_forever(screen, api_url, cron_secret), stack.logs)
 
 
 @asynccontextmanager
@@ -116,10 +117,31 @@ def _introduce(
     )
 
 
-async def _tick_forever(api_url: str, cron_secret: str) -> None:
+async def _play(show: Show, ticks: Coroutine[None, None, None], logs: Path) -> None:
+    """The show and the ticks. Raises StackError when a part of the stack does not answer."""
+    broken = False
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(ticks)
+            tasks.create_task(show.run())
+    except* (httpx.TransportError, APIError):
+        broken = True
+    if broken:
+        raise StackError(f"a part of the stack does not answer any more; its log is in {logs}")
+
+
+async def _tick_forever(screen: Screen, api_url: str, cron_secret: str) -> None:
     """Stands in for cron: retries and delayed jobs need somebody to look at the clock."""
     async with httpx.AsyncClient(timeout=120.0) as http:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             headers = {"authorization": f"Bearer {cron_secret}"}
-            await http.post(f"{api_url}/api/queue/process", headers=headers)
+            # Asked first, because a tick waits for a database that is away.
+            answer = await http.get(f"{api_url}/api/health")
+            if answer.status_code == 200:
+                answer = await http.post(f"{api_url}/api/queue/process", headers=headers)
+            if answer.status_code != 200:
+                # The show only falls silent when the database or the gateway is gone.
+                screen.say(
+                    f"[red]the queue does not run, see the logs: {escape(answer.text)}[/red]"
+                )

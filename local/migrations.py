@@ -131,7 +131,12 @@ async def _exclusive(database_url: str) -> AsyncIterator[Any]:
             f"port {TRANSACTION_POOLER_PORT} is the transaction pooler, which cannot hold a lock;"
             " use the direct connection or the session pooler (port 5432)"
         )
-    connection = await asyncpg.connect(database_url, statement_cache_size=0, command_timeout=None)
+    try:
+        connection = await asyncpg.connect(
+            database_url, statement_cache_size=0, command_timeout=None
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise MigrationError(f"no connection to the database: {error or 'timeout'}") from error
     try:
         await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
         await connection.execute("set lock_timeout = '4s'; " + CREATE_TABLES)

@@ -71,7 +71,7 @@ class Postgres:
 
     async def __aenter__(self) -> "Postgres":
         try:
-            self._lock_data()
+            self._lock = lock(self.data)
             await self._ensure_cluster()
             await self._end_orphan()
             await self._start()
@@ -96,21 +96,6 @@ class Postgres:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-    def _lock_data(self) -> None:
-        """Two servers on one data directory would destroy it; held until `stop`."""
-        path = self.data.with_name(self.data.name + ".lock")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = path.open("ab")
-        except OSError as error:
-            raise PostgresError(f"{path.parent} is not writable: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            self._lock = None
-            raise PostgresError(f"another stack is running on {self.data}; stop it first") from None
 
     async def _ensure_cluster(self) -> None:
         found = self.data / "PG_VERSION"
@@ -146,7 +131,12 @@ class Postgres:
         if done.returncode != 0:
             raise PostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
         (fresh / "pg_hba.conf").write_text(HBA)
-        fresh.rename(self.data)
+        try:
+            fresh.rename(self.data)
+        except OSError as error:
+            raise PostgresError(
+                f"{self.data} is in the way and holds no data of Postgres: remove it"
+            ) from error
 
     async def _end_orphan(self) -> None:
         """Ends a server that outlived its guard, or drops the lock file whose pid is reused.
@@ -194,6 +184,25 @@ class Postgres:
 
     async def _answers(self) -> bool:
         return await _data_directory(self.port) == self.data
+
+
+def lock(data: Path) -> IO[bytes]:
+    """The lock beside `data`, held until it is closed: two servers on it would destroy it.
+
+    Raises PostgresError while somebody else holds it.
+    """
+    path = data.with_name(data.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = path.open("ab")
+    except OSError as error:
+        raise PostgresError(f"{path.parent} is not writable: {error.strerror}") from error
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise PostgresError(f"another stack is running on {data}; stop it first") from None
+    return held
 
 
 def port_is_taken(port: int, host: str = HOST) -> bool:

@@ -17,6 +17,9 @@ from rich.table import Table
 INCOMING = ("posted", "stored", "ingested", "on screen")
 OUTGOING = ("queued", "sending", "accepted", "sent", "delivered", "read")
 ROWS_SHOWN = 12
+# From this width on there is room for the time of every step; for the names of all steps.
+WIDTH_OF_TIMES = 140
+WIDTH_OF_STEPS = 112
 
 
 @dataclass(slots=True)
@@ -41,18 +44,13 @@ class Screen:
     def __init__(self) -> None:
         self.console = Console(highlight=False)
         self._rows: dict[str, Row] = {}
-        self._live = Live(
-            console=self.console, auto_refresh=False, transient=False, vertical_overflow="crop"
-        )
+        self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
-            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.console.is_terminal:
-            self._live.stop()
+        self._live.stop()
 
     def say(self, text: str = "") -> None:
         """A line above the table."""
@@ -81,6 +79,7 @@ class Screen:
         if step not in row.way:
             row.failure = step
         if self.console.is_terminal:
+            self._live.start()
             self._live.update(self._table(), refresh=True)
         else:
             arrow = "<-" if row.direction == "in" else "->"
@@ -94,18 +93,20 @@ class Screen:
             table.add_column(no_wrap=True, overflow="ellipsis")
         for row in self._rows.values():
             arrow = "[cyan]←[/cyan]" if row.direction == "in" else "[green]→[/green]"
-            table.add_row(arrow, escape(row.who), escape(row.text), _progress(row))
+            progress = _progress(row, self.console.width)
+            table.add_row(arrow, escape(shorten(row.who, 14)), escape(row.text), progress)
         return table
 
 
-def _progress(row: Row) -> str:
+def _progress(row: Row, width: int) -> str:
     if row.failure:
         return f"[red]{escape(row.failure)}[/red]"
-    parts = [
-        f"{step} [dim]{row.steps[step]} ms[/dim]" if step in row.steps else f"[dim]{step}[/dim]"
-        for step in row.way
-    ]
-    return " · ".join(parts)
+    reached = [step for step in row.way if step in row.steps]
+    timed = reached if width >= WIDTH_OF_TIMES else reached[-1:]
+    shown = row.way if width >= WIDTH_OF_STEPS else timed
+    times = {step: f"{step} [dim]{row.steps[step]} ms[/dim]" for step in timed}
+    untimed = {step: step if step in reached else f"[dim]{step}[/dim]" for step in row.way}
+    return " · ".join(times.get(step, untimed[step]) for step in shown)
 
 
 def shorten(text: str | None, length: int = 34) -> str:

@@ -20,7 +20,7 @@ from local.bootstrap import bootstrap
 from local.errors import StackError
 from local.keys import Keys
 from local.migrations import migrate, seed
-from local.postgres import HOST, SUPERUSER, Postgres, port_is_taken
+from local.postgres import HOST, SUPERUSER, Postgres, lock, port_is_taken
 from local.processes import Child
 
 __all__ = ["Ports", "Stack", "StackError", "choose_port", "reset", "start_whatsapp"]
@@ -73,8 +73,7 @@ class Stack:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as running:
-            self.data.mkdir(parents=True, exist_ok=True)
-            self.keys = Keys.load_or_create(self.data / "keys.json")
+            self.keys = self._load_keys()
             self.postgres = Postgres(
                 data=self.data / "postgres",
                 port=choose_port(self._ports.postgres, strict=self._ports.strict),
@@ -101,6 +100,15 @@ class Stack:
         if self._running is not None:
             await self._running.aclose()
             self._running = None
+
+    def _load_keys(self) -> Keys:
+        path = self.data / "keys.json"
+        try:
+            return Keys.load_or_create(path)
+        except OSError as error:
+            raise StackError(f"{path} cannot be read or made: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise StackError(f"{path} is damaged: remove it, the start makes new keys") from error
 
     async def _migrate(self) -> None:
         if self._project is None:
@@ -130,9 +138,16 @@ async def start_whatsapp(running: AsyncExitStack, logs: Path, port: int = 0) -> 
 
 
 async def reset(data: Path) -> None:
-    """Removes what a stopped stack kept in `data`; the next start makes it anew."""
+    """Removes what a stopped stack kept in `data`; the next start makes it anew.
+
+    Raises StackError, and removes nothing, while a stack runs there.
+    """
     if data.exists():
-        await asyncio.to_thread(shutil.rmtree, data)
+        try:
+            with lock(data / "postgres"):
+                await asyncio.to_thread(shutil.rmtree, data)
+        except OSError as error:
+            raise StackError(f"{data} cannot be removed: {error}") from error
 
 
 def choose_port(wanted: int, *, strict: bool = False) -> int:

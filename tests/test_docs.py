@@ -13,7 +13,7 @@ from local.stack import Stack
 from tests.tenants import Tenant
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("[a-z]*/README.md")])
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -20,14 +20,11 @@ MEDIA_TYPE = "application/problem+json"
 class Problem(BaseModel):
     """What every error answer looks like."""
 
-    code: str
-    """Stable; programs decide on this."""
+    code: str = Field(description="Stable; programs decide on this.")
     title: str
     status: int
-    detail: str
-    """What happened, for people."""
-    hint: str | None = None
-    """What to do."""
+    detail: str = Field(description="What happened, for people.")
+    hint: str | None = Field(default=None, description="What to do.")
 
 
 def problem(
@@ -72,8 +69,17 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return problem(400, "invalid_body", "The body is not valid JSON.")
-    where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    return problem(422, "invalid_request", f"{where}: {first['msg']}.")
+    if first["type"] == "model_attributes_type":
+        return problem(
+            422,
+            "invalid_request",
+            "The body is no JSON object.",
+            "Send an object, with the header 'content-type: application/json'.",
+        )
+    # What a model as a whole demands has no place inside the body.
+    where = ".".join(map(str, first["loc"][1:]))
+    reason = first["msg"].removeprefix("Value error, ")
+    return problem(422, "invalid_request", f"{where}: {reason}." if where else f"{reason}.")
 
 
 async def _defect(_: Request, error: Exception) -> Response:

@@ -61,6 +61,7 @@ def router(db: Database, providers: Mapping[str, Provider], drain: BackgroundDra
         response_class=PlainTextResponse,
         responses=answers(403, 404, 422, 503),
         operation_id="answer_challenge",
+        summary="Answer a provider's challenge",
     )
     async def challenge(provider: str, token: str, request: Request) -> Response:
         """Answers the subscription request of a provider that sends one (Meta)."""
@@ -78,6 +79,7 @@ def router(db: Database, providers: Mapping[str, Provider], drain: BackgroundDra
         response_model=Received,
         responses=answers(400, 401, 404, 413, 422, 503),
         operation_id="receive",
+        summary="Take a webhook",
         openapi_extra={
             "requestBody": {
                 "required": True,

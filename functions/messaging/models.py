@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 OutboundType = Literal["text", "image", "audio", "video", "document", "template", "reaction"]
 
@@ -29,28 +29,52 @@ class Template(BaseModel):
     components: list[dict[str, Any]] = Field(default_factory=list)
 
 
+EXAMPLE: dict[str, JsonValue] = {
+    "id": "8f14e45f-ceea-467f-a8f2-7d3bb1c9a001",
+    "instance_id": "c9f0f895-fb98-4b91-99f5-1fd0e3a8b002",
+    "to": "+5511987654321",
+    "body": "Bom dia! Seu pedido saiu.",
+}
+
+
 class NewMessage(BaseModel):
     """A message to send: to a conversation, or to a phone through one of the company's numbers."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
-    id: UUID
-    """Chosen by the caller: the same id twice sends once."""
-    company_id: UUID | None = None
-    """Needed by users of several companies."""
-    conversation_id: UUID | None = None
-    instance_id: UUID | None = None
-    to: str | None = Field(default=None, max_length=32)
-    """A phone number with country code, e.g. +5511987654321."""
+    id: UUID = Field(description="Chosen by the caller: the same id twice sends once.")
+    company_id: UUID | None = Field(
+        default=None, description="Needed by users of several companies."
+    )
+    conversation_id: UUID | None = Field(
+        default=None, description="Where to send; instead of instance_id and to."
+    )
+    instance_id: UUID | None = Field(
+        default=None, description="The company's number to send from; needs to."
+    )
+    to: str | None = Field(
+        default=None,
+        max_length=32,
+        description="A phone number with country code, e.g. +5511987654321.",
+    )
     type: OutboundType = "text"
-    body: str | None = Field(default=None, max_length=16_000)
-    """The text, the caption, or the emoji of a reaction."""
+    body: str | None = Field(
+        default=None,
+        max_length=16_000,
+        description="The text, the caption, or the emoji of a reaction.",
+    )
     media: Media | None = None
     template: Template | None = None
-    reply_to: str | None = Field(default=None, max_length=300)
-    """Provider id of the message that this one answers."""
-    target: str | None = Field(default=None, max_length=300)
-    """Provider id of the message that a reaction is about."""
+    reply_to: str | None = Field(
+        default=None,
+        max_length=300,
+        description="Provider id of the message that this one answers.",
+    )
+    target: str | None = Field(
+        default=None,
+        max_length=300,
+        description="Provider id of the message that a reaction is about.",
+    )
 
     @model_validator(mode="after")
     def _is_complete(self) -> "NewMessage":
@@ -90,11 +114,10 @@ class Message(BaseModel):
     company_id: UUID
     conversation_id: UUID
     instance_id: UUID
-    seq: int
-    rev: int
-    """Version of the conversation at this message's last change."""
+    seq: int = Field(description="Order of birth in the conversation.")
+    rev: int = Field(description="Version of the conversation at this message's last change.")
     direction: Literal["in", "out"]
-    origin: str
+    origin: str = Field(description="contact, agent, api, ...; who wrote it, and where.")
     type: str
     status: MessageStatus
     occurred_at: datetime
@@ -105,15 +128,15 @@ class Message(BaseModel):
     reply_to: str | None
     target: str | None
     provider_message_id: str | None
-    error_code: str | None
+    error_code: str | None = Field(description="Why it failed: the provider's code, or ours.")
     error_detail: str | None
     accepted_at: datetime | None
     sent_at: datetime | None
     delivered_at: datetime | None
     read_at: datetime | None
     failed_at: datetime | None
-    deleted_at: datetime | None
-    created_by: UUID | None
+    deleted_at: datetime | None = Field(description="Set in tombstones on Realtime; null in lists.")
+    created_by: UUID | None = Field(description="The user who wrote it; null for API keys.")
     created_at: datetime
 
 
@@ -125,7 +148,7 @@ class Conversation(BaseModel):
     instance_id: UUID
     contact_id: UUID | None
     kind: Literal["direct", "group", "broadcast", "newsletter"]
-    address: str
+    address: str = Field(description="What the provider calls the chat.")
     title: str | None
     status: Literal["open", "closed"]
     unread: int
@@ -133,9 +156,8 @@ class Conversation(BaseModel):
     last_message_preview: str | None
     last_message_direction: Literal["in", "out"] | None
     last_inbound_at: datetime | None
-    version: int
-    rev: int
-    """Version of the inbox at this conversation's last change."""
+    version: int = Field(description="Version of its messages when this row last changed.")
+    rev: int = Field(description="Version of the inbox at this conversation's last change.")
     created_at: datetime
 
 
@@ -157,7 +179,5 @@ class Received(BaseModel):
     """What became of a webhook body."""
 
     stored: int
-    ignored: int
-    """Kept, but meant for no number of this endpoint."""
-    duplicates: int
-    """Had been stored before."""
+    ignored: int = Field(description="Kept, but meant for no number of this endpoint.")
+    duplicates: int = Field(description="Had been stored before.")

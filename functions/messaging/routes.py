@@ -81,7 +81,7 @@ def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
         status: Annotated[str | None, Query(pattern="^(open|closed)$")] = None,
         if_none_match: IfNoneMatch = None,
     ) -> Response:
-        """The inbox, newest first."""
+        """The inbox, newest first. With If-None-Match, 304 while nothing has changed."""
         params = {
             "p_company_id": caller.company(company_id),
             "p_limit": limit,
@@ -106,7 +106,7 @@ def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
         fields: Fields = None,
         if_none_match: IfNoneMatch = None,
     ) -> Response:
-        """The messages of a conversation, newest first."""
+        """The messages of a conversation, newest first; 304 as for conversations."""
         params = {
             "p_conversation_id": conversation_id,
             "p_company_id": caller.company(None),
@@ -127,7 +127,11 @@ def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
     async def send_message(
         caller: CallerOf, message: NewMessage, background: BackgroundTasks
     ) -> Response:
-        """Queues a message. Repeating the call with the same id sends it once."""
+        """Queues a message and answers it as it stands. Repeating the call sends it once.
+
+        The same `id` with another content is 409 `message_id_reused`. What becomes of the message
+        is its `status`: here when asked again, in the lists, and on its Realtime topic.
+        """
         company_id = caller.company(message.company_id)
         answer = await rpc.send_message(caller.rpc, message, company_id, _phone(message.to))
         background.add_task(drain)

@@ -11,7 +11,7 @@ import pytest
 
 from local.errors import StackError
 from local.postgres import HOST, SUPERUSER, Postgres, PostgresError
-from local.stack import choose_port
+from local.stack import choose_port, reset
 from tests.conftest import POSTGRES_VERSION
 
 
@@ -148,3 +148,21 @@ async def test_a_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
     with pytest.raises(PostgresError, match="nonsense"):
         await server(tmp_path).__aenter__()
     await asyncio.sleep(0)
+
+
+async def test_a_running_stack_is_not_removed(tmp_path: Path) -> None:
+    async with server(tmp_path) as postgres:
+        with pytest.raises(StackError, match="another stack is running"):
+            await reset(tmp_path)
+        assert await run(postgres, "select 1") == 1
+    await reset(tmp_path)
+    assert not tmp_path.exists()
+
+
+async def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "notes.txt").touch()
+    with pytest.raises(PostgresError, match="in the way"):
+        async with server(tmp_path):
+            pass
+    assert (tmp_path / "postgres" / "notes.txt").exists()
