@@ -36,6 +36,8 @@ LEASE_SECONDS = 60
 LINGER_SECONDS = 0.01
 # A nudge while jobs run waits this long for others like it: each costs a round trip.
 NUDGE_SECONDS = 0.05
+# Of a reason, in characters.
+LONGEST_ERROR = 2000
 # Pause between tries while the database does not answer.
 OUTAGE_PAUSE_SECONDS = 0.5
 
@@ -272,10 +274,14 @@ def _settle(job: Job, error: Exception) -> Settlement:
     if isinstance(error, Snooze):
         return Settlement(job.id, job.claim, "snooze", delay_seconds=error.after_seconds)
     if isinstance(error, GiveUp):
-        return Settlement(job.id, job.claim, "dead", error=str(error))
+        return Settlement(job.id, job.claim, "dead", error=_storable(str(error)))
     if isinstance(error, RetryLater):
         return Settlement(
-            job.id, job.claim, "retry", error=str(error), delay_seconds=error.after_seconds
+            job.id,
+            job.claim,
+            "retry",
+            error=_storable(str(error)),
+            delay_seconds=error.after_seconds,
         )
     if isinstance(error, TimeoutError):
         return Settlement(job.id, job.claim, "retry", error="timeout: the handler took too long")
@@ -283,6 +289,11 @@ def _settle(job: Job, error: Exception) -> Settlement:
         # A defect. The traceback goes to the log; its message may hold data, so not to the row.
         logging.getLogger("recado").error("job %s (%s) failed", job.id, job.type, exc_info=error)
     return Settlement(job.id, job.claim, "retry", error=f"{type(error).__name__}: see the log")
+
+
+def _storable(reason: str) -> str:
+    """One text that the database refuses would keep all others of its round from being settled."""
+    return reason.encode(errors="replace").decode().replace("\x00", "?")[:LONGEST_ERROR]
 
 
 def _log_settled(job: Job, settlement: Settlement, started: float) -> None:

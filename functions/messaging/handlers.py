@@ -11,8 +11,6 @@ from functions.jobs.models import BatchHandler, Handler, Handlers, Job, Json, Re
 from functions.messaging import rpc
 from functions.providers.base import Instance, OutboundMessage, Provider, SendResult
 
-# A number that its provider told to rest, without saying how long.
-REST_SECONDS = 60.0
 # Pause between tries while the database does not answer.
 OUTAGE_PAUSE_SECONDS = 0.5
 
@@ -24,7 +22,7 @@ def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) 
 
     async def ingest(jobs: Sequence[Job]) -> Mapping[int, str]:
         """Turns stored items into contacts, messages and statuses: one transaction per batch."""
-        job_of = {job.data["event_id"]: job.id for job in jobs}
+        job_of = {job.data["event_id"]: job.id for job in jobs if _names_event(job)}
         stored = await rpc.get_inbound_events(db.as_service(), list(job_of))
         items = [
             {
@@ -35,7 +33,8 @@ def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) 
             if item["state"] == "received"
         ]
         failed = await rpc.ingest_inbound(db.as_service(), items)
-        return {job_of[event_id]: error for event_id, error in failed.items()}
+        senseless = {job.id: "data.event_id is missing" for job in jobs if not _names_event(job)}
+        return senseless | {job_of[event_id]: error for event_id, error in failed.items()}
 
     async def send(job: Job) -> Json:
         """Calls the provider once for a message, its attempt written before and after."""
@@ -49,13 +48,13 @@ def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) 
         if order["action"] == "wait":
             raise Snooze(order["seconds"])
         result = await _call(http, providers, order)
-        await _until_answered(
+        recorded = await _until_answered(
             lambda: rpc.record_send_result(
                 service, message_id, order["attempt"], result, last=job.is_last_attempt
             )
         )
         if result.outcome == "paused":
-            raise Snooze(result.retry_after_seconds or REST_SECONDS)
+            raise Snooze(recorded["wait_seconds"])
         if result.outcome == "retryable":
             raise RetryLater(result.code or "not sent", result.retry_after_seconds)
         return {"outcome": result.outcome}
@@ -64,6 +63,10 @@ def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) 
         "messages.ingest": BatchHandler(ingest, size=50),
         "messages.send": Handler(send, timeout_seconds=45.0, concurrency=16),
     }
+
+
+def _names_event(job: Job) -> bool:
+    return isinstance(job.data.get("event_id"), int)
 
 
 async def _until_answered(call: Callable[[], Awaitable[T]]) -> T:

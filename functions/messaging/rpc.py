@@ -48,9 +48,9 @@ async def begin_send(rpc: Rpc, message_id: str, job_id: int, claim: int) -> Json
 
 async def record_send_result(
     rpc: Rpc, message_id: str, attempt: int, result: SendResult, *, last: bool
-) -> None:
-    """Ends the attempt and moves the message. Safe to repeat."""
-    await rpc.call(
+) -> Json:
+    """Ends the attempt and moves the message; {status, wait_seconds}. Safe to repeat."""
+    recorded: Json = await rpc.call(
         "record_send_result",
         {
             "p_message_id": message_id,
@@ -65,6 +65,7 @@ async def record_send_result(
             "p_scope": result.scope,
         },
     )
+    return recorded
 
 
 async def send_message(

@@ -103,12 +103,16 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class InstanceChanged:
-    """The connection of a number changed; None in a field means the event says nothing about it."""
+    """The connection of a number changed; None in a field means the event says nothing about it.
+
+    `at` orders the changes of one number. It is the clock of its server, whatever that shows.
+    """
 
     state: InstanceState | None = None
     reason: str | None = None
     number: str | None = None  # E.164
     qr: str | None = None
+    at: str | None = None  # ISO 8601
     event: Literal["instance"] = field(default="instance", init=False)
 
 

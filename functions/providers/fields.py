@@ -11,9 +11,12 @@ import orjson
 from functions.providers.base import Json
 
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds that is the year 5138
-_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
-_INTEGER = re.compile(r"[+-]?\d{1,18}(\.0+)?", re.ASCII)
+_LAST_SECOND = 4_102_444_800  # the year 2100: whatever says it, it is not a message of then
+_INTEGER = re.compile(r"[+-]?\d{1,18}(\.\d+)?", re.ASCII)
 _LONGEST_TEXT = 4096
+_MOST_ELEMENTS = 100
+_LARGEST_PAYLOAD = 48_000  # the column takes 64 kB of jsonb
+_TIGHTER = ((1024, 100), (256, 50), (64, 20))  # the longest text, the most elements of a list
 _BYTES_FIELDS = frozenset({
     "base64", "jpegThumbnail", "JPEGThumbnail", "thumbnail", "pngThumbnail", "waveform",
     "mediaKey", "messageSecret", "scansSidecar", "midQualityFileSha256", "firstScanSidecar",
@@ -116,21 +119,41 @@ def _encoded(numbers: Iterable[Any]) -> str | None:
     return base64.b64encode(whole).decode() if whole else None
 
 
-def compact(value: Any, depth: int = 6) -> Any:
+def compact(
+    value: Any, depth: int = 6, longest: int = _LONGEST_TEXT, most: int = _MOST_ELEMENTS
+) -> Any:
     """The value without media bytes and without what is too deep or too long for an event."""
     if isinstance(value, str):
-        return value[:_LONGEST_TEXT]
+        return value[:longest]
     if isinstance(value, dict):
         if depth == 0 or (len(value) > 8 and "0" in value and "8" in value):  # bytes as an object
             return None
         return {
-            key: compact(item, depth - 1)
+            key: compact(item, depth - 1, longest, most)
             for key, item in value.items()
             if item is not None and key not in _BYTES_FIELDS
         }
     if isinstance(value, list):
-        return [compact(item, depth - 1) for item in value[:100]] if depth else None
+        return [compact(item, depth - 1, longest, most) for item in value[:most]] if depth else None
     return value
+
+
+def bounded(payload: Json) -> Json:
+    """The payload as it is where it can be stored; else shortened until it can, and marked."""
+    if _stored_size(payload) <= _LARGEST_PAYLOAD:
+        return payload
+    for longest, most in _TIGHTER:
+        shorter: Json = {**compact(payload, 8, longest, most), "shortened": True}
+        if _stored_size(shorter) <= _LARGEST_PAYLOAD:
+            return shorter
+    plain = {name: part for name, part in shorter.items() if not isinstance(part, dict | list)}
+    return plain if _stored_size(plain) <= _LARGEST_PAYLOAD else {"shortened": True}
+
+
+def _stored_size(payload: Json) -> int:
+    # jsonb takes up to 12 bytes for an element that is one digit and a comma here.
+    written = orjson.dumps(payload)
+    return len(written) + 12 * written.count(b",")
 
 
 def without_none(**fields: Any) -> Json:

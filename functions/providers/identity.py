@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.providers.base import ChatKind, Identity
+from functions.providers.fields import text
 
 _JID = re.compile(r"([^@:/\s]{1,128}?)(?:_\d+)?(?::(\d+))?@([a-z0-9.]{1,32})", re.ASCII)
 _DIGITS = re.compile(r"\d{6,15}", re.ASCII)  # E.164 allows 15; shorter ones are not reachable
+_E164 = re.compile(r"[1-9]\d{5,14}", re.ASCII)
+_LONGEST = 200  # of an identity; WhatsApp's have up to 130
 _BRAZIL = re.compile(r"55([1-9][1-9])(9?)([6-9]\d{7})", re.ASCII)
 _MEXICO = re.compile(r"52(1?)([2-9]\d{9})", re.ASCII)
 _ARGENTINA = re.compile(r"54(9?)([1-9]\d{9})", re.ASCII)
@@ -68,7 +71,7 @@ def parse_jid(value: Any) -> Jid | None:
 
 def phone_of(wa_id: str) -> str | None:
     """E.164 with '+': Brazilian mobiles with the ninth digit, Mexican ones without the old 1."""
-    if not _DIGITS.fullmatch(wa_id):
+    if not _E164.fullmatch(wa_id):
         return None
     if match := _BRAZIL.fullmatch(wa_id):
         return f"+55{match[1]}9{match[3]}"
@@ -90,6 +93,12 @@ def phone_variants(number: str) -> list[str]:
     return list(dict.fromkeys(form for form in forms if form))
 
 
+def address_text(value: Any) -> str | None:
+    """An id or address as text; None for what is too long to be one."""
+    said = text(value)
+    return said if said is not None and len(said) <= _LONGEST else None
+
+
 def wa_id_identities(wa_id: str | None) -> list[Identity]:
     """Phone and wa_id; nothing when these are not the digits of a phone."""
     if wa_id is None:
@@ -105,6 +114,15 @@ def jid_identities(*jids: Jid | None) -> list[Identity]:
     lid = next((jid for jid in jids if jid and jid.is_lid), None)
     found = wa_id_identities(phone.user) if phone else []
     return found + ([Identity("lid", lid.user)] if lid else [])
+
+
+def profile_name(value: Any, *addresses: Any) -> str | None:
+    """The name; None for one of the addresses, with which Evolution fills in an unknown name."""
+    name = (text(value) or "").strip()
+    users = [jid.user for address in addresses if (jid := parse_jid(address))]
+    forms = {form for user in users for form in (user, *phone_variants(user))}
+    said = name.lstrip("+").split("@")[0].split(":")[0]
+    return None if said in forms else name or None
 
 
 def is_bsuid(value: str) -> bool:

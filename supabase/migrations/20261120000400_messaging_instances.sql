@@ -38,6 +38,8 @@ create table public.instances (
   endpoint_id uuid references private.inbound_endpoints (id) on delete set null,
   state text not null default 'new',
   state_reason text,
+  -- When the provider says it was so, by its own clock: an older report that comes late is no news.
+  state_at timestamptz,
   -- The provider asked for a pause: sends wait until then.
   cooldown_until timestamptz,
   created_at timestamptz not null default now(),

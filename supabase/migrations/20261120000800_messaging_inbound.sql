@@ -140,6 +140,11 @@ begin
      or coalesce(p_event -> 'payload' @> '{"pending": true}', false) then
     return;
   end if;
+  if p_known.direction = 'in' and jsonb_array_length(coalesce(nullif(p_event -> 'identities', 'null'), '[]')) > 0 then
+    perform private.resolve_contact(
+      p_known.company_id, p_event -> 'identities', p_event ->> 'name', (p_event ->> 'sent_at')::timestamptz
+    );
+  end if;
   perform private.lock_conversation(p_known.conversation_id, p_known.company_id);
   update public.messages set
     type = p_event ->> 'type', body = left(p_event ->> 'body', 16000),
@@ -278,14 +283,19 @@ comment on function private.ingest_status is
 
 create function private.ingest_instance(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_at timestamptz := (p_event ->> 'at')::timestamptz;
 begin
   update public.instances set
     state = coalesce(p_event ->> 'state', state),
     state_reason = case when p_event ->> 'state' is null then state_reason else p_event ->> 'reason' end,
+    state_at = coalesce(v_at, state_at),
     number = coalesce(p_event ->> 'number', number)
-  where id = p_instance.id
-     -- A ban or a deletion of a business account is one of all its numbers.
-     or (waba_id = p_instance.waba_id and endpoint_id = p_instance.endpoint_id and company_id = p_instance.company_id);
+  where (
+    id = p_instance.id
+    -- A ban or a deletion of a business account is one of all its numbers.
+    or waba_id = p_instance.waba_id and endpoint_id = p_instance.endpoint_id and company_id = p_instance.company_id
+  ) and (v_at is null or state_at is null or v_at >= state_at);
   update private.instance_secrets set qr_code = p_event ->> 'qr', qr_at = now()
   where instance_id = p_instance.id and p_event ->> 'qr' is not null;
 end $$;
@@ -388,6 +398,24 @@ begin
   return null;
 end $$;
 comment on function private.jobs_give_up_inbound is 'An item whose job gave up is marked failed and keeps its body.';
+-- A job whose data names no item ends like any other: raising here would stop every claim after it.
 create trigger jobs_give_up_inbound after update on public.queue_jobs for each row
-  when (new.type = 'messages.ingest' and new.status in ('failed', 'cancelled') and old.status = 'pending')
+  when (
+    new.type = 'messages.ingest' and new.status in ('failed', 'cancelled') and old.status = 'pending'
+    and pg_input_is_valid(new.data ->> 'event_id', 'bigint')
+  )
   execute function private.jobs_give_up_inbound();
+
+-- definer because the queue's functions run as whoever calls them.
+create function private.jobs_replay_inbound()
+returns trigger language plpgsql volatile security definer set search_path = '' as $$
+begin
+  update public.inbound_events set state = 'received', error = null, processed_at = null
+  where id = (new.data ->> 'event_id')::bigint and state = 'failed';
+  return null;
+end $$;
+comment on function private.jobs_replay_inbound is 'An item whose job is replayed is read again.';
+-- `of replays`: claims and settlements do not even look at it.
+create trigger jobs_replay_inbound after update of replays on public.queue_jobs for each row
+  when (new.type = 'messages.ingest' and pg_input_is_valid(new.data ->> 'event_id', 'bigint'))
+  execute function private.jobs_replay_inbound();

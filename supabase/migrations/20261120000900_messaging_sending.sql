@@ -39,7 +39,9 @@ create policy "members read the attempts" on public.send_attempts for select to 
 grant select on public.send_attempts to authenticated;
 grant select, insert, update, delete on public.send_attempts to service_role;
 
-insert into public.job_types (type, queue, priority, max_attempts) values ('messages.send', 'outbound', 5, 5);
+-- Not replayable: its message has ended with it, and nobody sends the same message twice.
+insert into public.job_types (type, queue, priority, max_attempts, replayable)
+values ('messages.send', 'outbound', 5, 5, false);
 
 -- definer because a sender may not write jobs.
 create function private.messages_enqueue_send()
@@ -230,6 +232,8 @@ returns json language plpgsql volatile security invoker set search_path = '' as 
 declare
   v_message public.messages;
   v_failure jsonb := jsonb_build_object('code', p_code, 'details', p_error);
+  -- A minute, where the provider asks for a rest without saying how long.
+  v_wait double precision := coalesce(p_retry_after_seconds, 60);
 begin
   if p_outcome = 'accepted' then
     -- Echoes and reports are ingested under this lock: one that does not find the provider id yet
@@ -241,12 +245,12 @@ begin
     outcome = p_outcome, finished_at = now(), http_status = p_http_status, code = p_code, error = left(p_error, 2000)
   where message_id = p_message_id and attempt = p_attempt and (outcome is null or outcome = 'unknown');
   if not found then
-    return json_build_object('status', v_message.status);
+    return json_build_object('status', v_message.status, 'wait_seconds', v_wait);
   end if;
   -- A pause that concerns one contact is kept by the order of its conversation alone.
   if p_outcome = 'paused' and p_scope is distinct from 'contact' then
     update public.instances
-    set cooldown_until = greatest(cooldown_until, now() + make_interval(secs => coalesce(p_retry_after_seconds, 60)))
+    set cooldown_until = greatest(cooldown_until, now() + make_interval(secs => v_wait))
     where id = v_message.instance_id;
   end if;
   if p_outcome = 'accepted' then
@@ -260,10 +264,12 @@ begin
     -- sent, and nobody will try again.
     perform private.apply_status(p_message_id, 'failed', now(), v_failure);
   end if;
-  return json_build_object('status', (select status from public.messages where id = p_message_id));
+  return json_build_object(
+    'status', (select status from public.messages where id = p_message_id), 'wait_seconds', v_wait
+  );
 end $$;
 comment on function public.record_send_result is
-  'Ends an attempt and moves its message accordingly; a repeat changes nothing. p_last: the job has no attempt left, so retryable is failed.';
+  'Ends an attempt and moves its message accordingly; a repeat changes nothing. p_last: the job has no attempt left, so retryable is failed. Answers {status, wait_seconds}: how long a rest lasts.';
 grant execute on function public.record_send_result to service_role;
 
 -- definer because the queue's functions run as whoever calls them.
@@ -283,6 +289,10 @@ begin
 end $$;
 comment on function private.jobs_give_up_sending is
   'No message waits for a job that is gone: it failed, or is unknown when an attempt was left open.';
+-- A job whose data names no message ends like any other: raising here would stop every claim after it.
 create trigger jobs_give_up_sending after update on public.queue_jobs for each row
-  when (new.type = 'messages.send' and new.status in ('failed', 'cancelled') and old.status = 'pending')
+  when (
+    new.type = 'messages.send' and new.status in ('failed', 'cancelled') and old.status = 'pending'
+    and pg_input_is_valid(new.data ->> 'message_id', 'uuid')
+  )
   execute function private.jobs_give_up_sending();

@@ -60,6 +60,7 @@ async def test_jobs_enqueued_by_jobs_are_done_too(queue: TestQueue, db: Database
         (RetryLater("busy", 60), "pending", 1, "busy"),
         (Snooze(60), "pending", 0, None),
         (GiveUp("wrong"), "failed", 1, "wrong"),
+        (GiveUp("half \ud83d and \x00"), "failed", 1, "half ? and ?"),
         (ValueError("+5511999990000 is secret"), "pending", 1, "ValueError: see the log"),
     ],
 )

@@ -77,6 +77,21 @@ async def test_account_news_reach_the_company_of_the_account(
     assert states == ["new", "banned", "new"]
 
 
+@pytest.mark.parametrize("late_first", [False, True])
+async def test_an_older_report_of_a_number_is_no_news(late_first: bool, company: Company) -> None:
+    number = company.tenant.evolution
+    reports = [
+        bodies.evolution(number, "connection.update", {"state": state})
+        | {"date_time": f"2026-01-01T10:00:0{second}.000Z"}
+        for second, state in enumerate(("close", "open"))
+    ]
+    for report in reversed(reports) if late_first else reports:
+        await company.post(number, report)
+        await company.settled()
+    (instance,) = await company.rows("instances", id=f"eq.{number.instance_id}")
+    assert instance["state"] == "open"
+
+
 async def test_a_ban_of_an_account_is_one_of_all_its_numbers(company: Company) -> None:
     number = company.tenant.meta
     twin = {

@@ -30,7 +30,11 @@ EXPECTED: dict[str, Expected] = {
         "instancia-teste",
         "connection.update",
         "loja|connection",
-        [InstanceChanged(state="closed", reason="401 logged_out")],
+        [
+            InstanceChanged(
+                state="closed", reason="401 logged_out", at="2025-05-02T03:01:20.092000+00:00"
+            )
+        ],
     ),
     "evolution/contacts_upsert_array.json": (
         "loja|contacts.upsert|9528081927628e78218ddbc30b5c8d635cc5fe0b|2025-11-21T21:22:41",
@@ -240,7 +244,7 @@ EXPECTED: dict[str, Expected] = {
         "instancia-teste",
         "qrcode.updated",
         "loja|connection",
-        [InstanceChanged(state="qr", qr="2@SYNTHETIC")],
+        [InstanceChanged(state="qr", qr="2@SYNTHETIC", at="2026-07-17T20:42:00.421000+00:00")],
     ),
     "evolution/send_message_v237.json": (
         "loja|send.message|SYNTHETICBOT0000000001",
@@ -272,7 +276,7 @@ EXPECTED: dict[str, Expected] = {
         "account_update",
         None,
         [
-            InstanceChanged(reason="SCHEDULE_FOR_DISABLE"),
+            InstanceChanged(reason="SCHEDULE_FOR_DISABLE", at="2020-11-06T22:50:58+00:00"),
             Notice(
                 name="account_update",
                 value={

@@ -1,5 +1,6 @@
 """Which kinds of Baileys message there are, and which function reads each."""
 
+from dataclasses import replace
 from typing import Any
 
 from functions.providers.base import Json
@@ -25,6 +26,7 @@ from functions.providers.evolution.content import (
 )
 from functions.providers.evolution.wrapped import unwrap
 from functions.providers.fields import at, integer, record, text
+from functions.providers.keys import digest
 
 
 def content_of(message: Json) -> Content | None:
@@ -33,6 +35,7 @@ def content_of(message: Json) -> Content | None:
     inner = outer.message
     # The order of CONTENT decides: an edit or revoke is not hidden by what stands beside it.
     name = next((name for name in CONTENT if inner.get(name) not in (None, "", {}, [])), None)
+    name = name or next((name for name in CONTENT if inner.get(name) is not None), None)
     if name is None:
         unknown = next((key for key in inner if key not in _BESIDE), None)
         if unknown is None:
@@ -46,9 +49,7 @@ def content_of(message: Json) -> Content | None:
         payload["view_once"] = True
     if outer.edited and content.type != "edit":
         payload["edited"] = True
-    return Content(
-        content.type, content.body, content.media, payload, content.target, content.context
-    )
+    return replace(content, payload=payload)
 
 
 def _protocol(value: Any, message: Json) -> Content | None:
@@ -69,9 +70,12 @@ def _protocol(value: Any, message: Json) -> Content | None:
 
 def edited(own: Json, target: str | None) -> Content:
     """The new content under type 'edit'; payload.type says what it is."""
-    new = content_of(record(own.get("editedMessage"))) or Content("unsupported")
+    said = record(own.get("editedMessage"))
+    new = content_of(said) or Content("unsupported")
     payload = {**new.payload, "type": new.type}
-    return Content("edit", new.body, new.media, payload, target, new.context)
+    changed = integer(own.get("timestampMs"))
+    version = digest(said)[:16] if changed is None else str(changed)
+    return Content("edit", new.body, new.media, payload, target, new.context, version)
 
 
 def _encrypted_change(value: Any, message: Json) -> Content:

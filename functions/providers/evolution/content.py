@@ -30,6 +30,7 @@ class Content:
     payload: Json = field(default_factory=dict)
     target: str | None = None
     context: Json = field(default_factory=dict)  # Baileys' contextInfo: the quote, the ad, ...
+    version: str | None = None  # of an edit: each has one, whichever event brings it
 
 
 Reader = Callable[[Any, Json], Content | None]  # the field's value, the message it stands in
@@ -65,15 +66,19 @@ def read_media(type: MessageType) -> "Reader":
 
 
 def media_of(own: Json, message: Json) -> Json:
-    """`inline`: the bytes are in the stored item; `encrypted`: the url alone does not give them."""
+    """`inline`: the bytes are in the stored item; `encrypted`: the url alone does not give them.
+
+    An instance in Cloud mode has Meta's names for the same.
+    """
     stored = text(message.get("mediaUrl"))
     url = stored or text(own.get("url"))
     voice = own.get("ptt")
     return without_none(
+        id=text(own.get("id")),
         url=url,
-        mime_type=text(own.get("mimetype")),
-        sha256=octets(own.get("fileSha256")),
-        file_name=first_text(own.get("fileName"), own.get("title")),
+        mime_type=first_text(own.get("mimetype"), own.get("mime_type")),
+        sha256=octets(own.get("fileSha256")) or text(own.get("sha256")),
+        file_name=first_text(own.get("fileName"), own.get("title"), own.get("filename")),
         bytes=integer(own.get("fileLength")),
         seconds=integer(own.get("seconds")),
         voice=voice if isinstance(voice, bool) else None,
@@ -125,8 +130,10 @@ def read_order(value: Any, message: Json) -> Content:
         total_1000=integer(own.get("totalAmount1000")),
         currency=text(own.get("totalCurrencyCode")),
         title=text(own.get("orderTitle")),
+        catalog_id=text(own.get("catalog_id")),  # in Cloud mode, as the next
+        product_items=compact(own.get("product_items")),
     )
-    body = first_text(own.get("message"), own.get("orderTitle"))
+    body = first_text(own.get("message"), own.get("text"), own.get("orderTitle"))
     return Content("order", body, payload=payload, context=context_of(own))
 
 
@@ -149,7 +156,8 @@ def read_interactive(value: Any, message: Json) -> Content:
     template = record(own.get("hydratedTemplate") or own.get("hydratedFourRowTemplate"))
     body = first_text(
         at(own, "body", "text"), own.get("contentText"), own.get("description"), own.get("caption"),
-        template.get("hydratedContentText"), at(own, "product", "title"), own.get("name"),
+        template.get("hydratedContentText"), at(own, "interactiveMessageTemplate", "body", "text"),
+        at(own, "header", "title"), at(own, "product", "title"), own.get("name"),
         own.get("text"), own.get("title"), own.get("groupName"), at(own, "hydratedHsm", "text"),
     )  # fmt: skip
     kind = next((name for name in message if message[name] is value), "interactive")

@@ -11,6 +11,7 @@ from typing import Any
 
 from functions.providers.base import Item, Json
 from functions.providers.body import read_object
+from functions.providers.evolution.catalogue import content_of
 from functions.providers.fields import at, first_text, integer, record, text
 from functions.providers.identity import parse_jid
 from functions.providers.keys import dedupe_key, digest
@@ -81,9 +82,16 @@ def _message_key(context: Json, data: Any) -> list[str]:
     identity = message_id(data)
     if identity is None:
         return ["hash", digest(data)]
-    if at(data, "message"):
+    if _is_readable(at(data, "message")):
         return [identity]
     return [identity, "empty"]  # a placeholder must not hide the message that follows it
+
+
+def _is_readable(message: Any) -> bool:
+    if not isinstance(message, dict):
+        return bool(message)
+    content = content_of(message)
+    return content is not None and "pending" not in content.payload
 
 
 def _update_key(context: Json, data: Any) -> list[str]:

@@ -1,6 +1,8 @@
 """One stored item of Evolution into events."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from functions.providers.base import (
@@ -22,7 +24,7 @@ from functions.providers.evolution.messages import (
 )
 from functions.providers.evolution.outcomes import NACKS
 from functions.providers.fields import at, compact, first_text, record, text
-from functions.providers.identity import Jid, jid_identities, parse_jid, phone_of
+from functions.providers.identity import Jid, jid_identities, parse_jid, phone_of, profile_name
 
 # DisconnectReason of Baileys and what WhatsApp means by the ones it does not name.
 REASONS: dict[str, tuple[InstanceState, str]] = {
@@ -61,7 +63,18 @@ def parse_item(kind: str, raw: Json) -> list[Event]:
     events: list[Event] = []
     for element in elements:
         events += _parse_element(kind, context, element)
-    return events or [Unknown(f"{kind} is empty")]
+    return [_timed(event, context) for event in events] or [Unknown(f"{kind} is empty")]
+
+
+def _timed(event: Event, context: Json) -> Event:
+    """`date_time` is local time with a false Z: it orders the events of one server, no more."""
+    if not isinstance(event, InstanceChanged):
+        return event
+    try:
+        moment = datetime.fromisoformat(text(context.get("date_time")) or "")
+    except ValueError:
+        return event
+    return replace(event, at=moment.replace(tzinfo=UTC).isoformat())
 
 
 def _parse_element(kind: str, context: Json, element: Any) -> list[Event]:
@@ -99,7 +112,8 @@ def _read_status(kind: str, context: Json, data: Json) -> Event:
 
 
 def _other_update(identity: str, said: str | None, context: Json, data: Json) -> Event:
-    if (said or "").upper() == "DELETED":
+    # From 2.3.1 on every update without a status is called so, votes too.
+    if (said or "").upper() == "DELETED" and not data.get("pollUpdates"):
         key = record(data.get("key"))
         where = {name: data.get(name, key.get(name)) for name in ("remoteJid", "fromMe")}
         return read_delete("messages.delete", context, {"key": {**key, **where, "id": identity}})
@@ -168,8 +182,8 @@ def _read_contact(kind: str, context: Json, data: Json) -> Event:
 
 def _contact_name(data: Json) -> str | None:
     named = (data.get(field) for field in ("pushName", "name", "notify", "verifiedName"))
-    name = first_text(*named)
-    return name.strip() if name else None
+    addresses = (data.get(field) for field in ("remoteJid", "id", "jid", "remoteJidAlt", "lid"))
+    return profile_name(first_text(*named), *addresses)
 
 
 Reader = Callable[[str, Json, Json], Event]

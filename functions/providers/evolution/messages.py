@@ -13,6 +13,7 @@ from functions.providers.evolution.content import Content
 from functions.providers.evolution.envelope import message_id
 from functions.providers.fields import (
     at,
+    bounded,
     compact,
     first_text,
     instant,
@@ -21,7 +22,14 @@ from functions.providers.fields import (
     text,
     without_none,
 )
-from functions.providers.identity import Jid, jid_identities, parse_jid, phone_of
+from functions.providers.identity import (
+    Jid,
+    address_text,
+    jid_identities,
+    parse_jid,
+    phone_of,
+    profile_name,
+)
 
 STATUSES: dict[str, Status] = {
     "0": "failed", "ERROR": "failed", "FAILED": "failed",
@@ -33,6 +41,8 @@ STATUSES: dict[str, Status] = {
 }  # fmt: skip
 _CIPHERTEXT = ("2", "CIPHERTEXT")
 _NO_QUOTE = frozenset({"reaction", "edit", "revoke"})
+_REVOKES = ("0", "REVOKE")
+_CHANGES = (*_REVOKES, "14", "MESSAGE_EDIT")
 
 
 def status_of(value: Any) -> Status | None:
@@ -57,7 +67,7 @@ def read_message(kind: str, context: Json, data: Json) -> Event:
     out: Direction = "out" if from_me else "in"
     name = None if from_me else _name(data, key)
     return MessageReceived(
-        provider_message_id=identity,
+        provider_message_id=_change_id(content) or identity,
         sent_at=instant(data.get("messageTimestamp")) or instant(data.get("timestamp")),
         chat_address=_address(chat, identities),
         direction=out,
@@ -76,31 +86,42 @@ def read_message(kind: str, context: Json, data: Json) -> Event:
     )
 
 
+def _change_id(content: Content) -> str | None:
+    """One for an edit or deletion, because servers tell of it in up to three events."""
+    if content.target and content.type == "revoke":
+        return f"{content.target}#revoke"
+    if content.target and content.version:
+        return f"{content.target}#edit-{content.version}"
+    return None
+
+
 def read_edit(kind: str, context: Json, data: Json) -> Event:
     """`messages.edited` is a bare ProtocolMessage, its key as the *editor* sees the chat.
 
-    So neither the chat nor the direction can be trusted, only the id of the message it changes.
+    So neither the chat, its kind nor the direction can be trusted, only the id of the message it
+    changes. Servers from 2.3.1 on post every other ProtocolMessage under this name, too.
     """
     target = text(at(data, "key", "id")) or message_id(data)
     chat = parse_jid(at(data, "key", "remoteJid")) or parse_jid(data.get("remoteJid"))
     if target is None:
         return Unknown("edit without the id of a message")
     inner = record(at(data, "message", "protocolMessage")) or data
-    revoked = (text(inner.get("type")) or "") in ("0", "REVOKE") and not inner.get("editedMessage")
-    changed = integer(inner.get("timestampMs"))
-    content = Content("revoke") if revoked else edited(inner, target)
+    said = text(inner.get("type")) or "MESSAGE_EDIT"
+    if not inner.get("editedMessage") and said not in _CHANGES:
+        return Unknown(f"protocol message {said[:40]}")
+    revoked = said in _REVOKES and not inner.get("editedMessage")
+    content = Content("revoke", target=target) if revoked else edited(inner, target)
     own = kind == "send.message.update"
     return MessageReceived(
-        provider_message_id=f"{target}#revoke" if revoked else f"{target}#edit-{changed or 0}",
-        sent_at=instant(changed) or instant(data.get("messageTimestamp")),
+        provider_message_id=_change_id(content) or target,
+        sent_at=instant(inner.get("timestampMs")) or instant(data.get("messageTimestamp")),
         chat_address=str(chat) if chat else "",
         direction="out" if own or _edited_by_us(context, chat, at(data, "key", "fromMe")) else "in",
         origin="api_echo" if own else "contact",
-        chat_kind=chat.chat_kind if chat else "direct",
         type=content.type,
         body=content.body,
         media=content.media,
-        payload=content.payload,
+        payload=bounded(content.payload),
         target=target,
     )
 
@@ -164,7 +185,7 @@ def _identities(chat: Jid, key: Json, data: Json, context: Json, from_me: bool) 
         # Baileys fills remoteJidAlt from the sender, which is us: that LID would be ours.
         others = [jid for jid in others if not jid.is_lid]
     found = jid_identities(chat, *others)
-    username = text(key.get("remoteJidUsername"))
+    username = address_text(key.get("remoteJidUsername"))
     return found + ([Identity("username", username.lstrip("@"))] if username else [])
 
 
@@ -192,12 +213,8 @@ def _author(key: Json, data: Json, name: str | None) -> Json | None:
 def _name(data: Json, key: Json) -> str | None:
     """The profile name; Evolution fills an unknown one with the digits of the address."""
     name = first_text(data.get("pushName"), data.get("verifiedBizName"))
-    known = {
-        str(key.get(part)).split("@")[0].split(":")[0] for part in ("remoteJid", "participant")
-    }
-    if name is None or name.strip().lstrip("+").split("@")[0] in known:
-        return None
-    return name.strip()
+    parts = ("remoteJid", "remoteJidAlt", "participant", "participantAlt", "participantPn")
+    return profile_name(name, data.get("participant"), *(key.get(part) for part in parts))
 
 
 def _contexts(data: Json, content: Content) -> list[Json]:
@@ -219,7 +236,7 @@ def _payload(kind: str, data: Json, content: Content) -> Json:
         referral=_referral(advertisement) if advertisement else None,
         history=True if kind == "messages.set" else None,
     )
-    return {**content.payload, **extra}
+    return bounded({**content.payload, **extra})
 
 
 def _referral(advertisement: Json) -> Json:

@@ -152,6 +152,10 @@ def _welcome(value: Any, message: Json) -> Content:
     return Content("system", payload={"kind": "request_welcome"})
 
 
+def _placeholder(value: Any, message: Json) -> Content:
+    return Content("unsupported", payload={"pending": True})
+
+
 def _unsupported(kind: str, message: Json) -> Content:
     said = first_text(at(message.get("unsupported"), "type"), kind) or "unknown"
     payload: Json = {"content": said[:64]}
@@ -171,6 +175,8 @@ def _error(error: Json) -> Json:
 
 Reader = Callable[[Any, Json], Content]
 
+PLACEHOLDER = "media_placeholder"  # in a history, until the message comes again with its media
+
 CONTENT: dict[str, Reader] = {
     "text": _text,
     "image": _media("image"),
@@ -189,4 +195,5 @@ CONTENT: dict[str, Reader] = {
     "edit": _edit,
     "revoke": _revoke,
     "request_welcome": _welcome,
+    PLACEHOLDER: _placeholder,
 }

@@ -11,6 +11,7 @@ from functions.providers.base import Item, Json
 from functions.providers.body import read_object
 from functions.providers.fields import at, first_text, record, records, text
 from functions.providers.keys import dedupe_key, digest
+from functions.providers.meta.content import PLACEHOLDER
 
 # field -> the lists its value may hold, each with the kind of item that its elements become.
 _LISTS: dict[str, dict[str, str]] = {
@@ -41,11 +42,16 @@ def _of_entry(entry: Json) -> Iterator[Item]:
         yield _item("unknown", {"waba": text(entry.get("id")) or "", "value": entry}, entry)
     for change in changes:
         context = {
-            "waba": text(entry.get("id")) or "",
+            "waba": _account(entry, change.get("value")),
             "time": entry.get("time"),
             "field": text(change.get("field")) or "unknown",
         }
         yield from _of_change(context, change.get("value"))
+
+
+def _account(entry: Json, value: Any) -> str:
+    """Partner events come under the id of the business that owns the account."""
+    return first_text(at(value, "waba_info", "waba_id"), entry.get("id")) or ""
 
 
 def _of_change(context: Json, value: Any) -> Iterator[Item]:
@@ -82,8 +88,9 @@ def _history(value: Any) -> Iterator[tuple[str, Any]]:
                 yield "history", {**message, "thread_id": chat}
         if not threads:
             yield "history_chunk", chunk
-    for message in records(at(value, "messages")):
-        yield "history", message  # media of a past message follows alone
+    # The media of a past message follows alone, under the id of its placeholder.
+    for message in records(at(value, "messages")) + records(at(value, "message_echoes")):
+        yield "history", message
 
 
 def _of(element: Any, contacts: list[Json]) -> list[Json]:
@@ -130,7 +137,8 @@ def _key(kind: str, raw: Json, element: Any) -> list[str]:
             *([participant] if participant else []),
         ]
     if kind in _IN_CHAT:
-        return [kind, identity]
+        empty = text(at(element, "type")) == PLACEHOLDER
+        return [kind, identity, *(["empty"] if empty else [])]
     return [kind, identity, digest(element)]
 
 

@@ -1,6 +1,7 @@
 """One stored item of Meta into events."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from functions.providers.base import (
@@ -32,6 +33,8 @@ _STATUSES: dict[str, Status] = {
     "played": "played",
     "failed": "failed",
 }
+# Of a call or of what a customer pays: such a status says nothing of the message it names.
+_NOT_DELIVERY = {"call": "calls", "payment": "payments"}
 # account_update by its event, and for a ban by its state; what is not listed changes no instance.
 _ACCOUNT_EVENTS: dict[str, InstanceState] = {
     "ACCOUNT_DELETED": "closed",
@@ -58,6 +61,10 @@ _NOTICES = frozenset({
 })  # fmt: skip
 
 
+def _timed(event: Event, at: str | None) -> Event:
+    return replace(event, at=at) if isinstance(event, InstanceChanged) else event
+
+
 def parse_item(kind: str, raw: Json) -> list[Event]:
     raw = record(raw)
     value = raw.get("value")
@@ -65,7 +72,7 @@ def parse_item(kind: str, raw: Json) -> list[Event]:
         return [Unknown(f"{kind} carries no object")]
     reader = _READERS.get(kind)
     if reader is not None:
-        return reader(raw, value)
+        return [_timed(event, instant(raw.get("time"))) for event in reader(raw, value)]
     if kind in _NOTICES:
         return [Notice(kind, compact(value))]
     return [Unknown(f"field {kind}")]
@@ -78,8 +85,9 @@ def _one(read: Callable[[Json, Json], Event]) -> "Reader":
 def _read_status(raw: Json, value: Json) -> list[Event]:
     identity = text(value.get("id"))
     said = (text(value.get("status")) or "").lower()
-    if value.get("type") == "call":
-        return [Notice("calls", compact(value))]
+    about = _NOT_DELIVERY.get(text(value.get("type")) or "")
+    if about:
+        return [Notice(about, compact(value))]
     if identity is None:
         return [Unknown("status without the id of a message")]
     status = _STATUSES.get(said)

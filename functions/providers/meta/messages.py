@@ -9,6 +9,7 @@ from typing import Any
 from functions.providers.base import Event, Identity, Json, MessageReceived, Status, Unknown
 from functions.providers.fields import (
     at,
+    bounded,
     compact,
     first_text,
     instant,
@@ -17,7 +18,12 @@ from functions.providers.fields import (
     text,
     without_none,
 )
-from functions.providers.identity import is_bsuid, phone_variants, wa_id_identities
+from functions.providers.identity import (
+    address_text,
+    is_bsuid,
+    phone_variants,
+    wa_id_identities,
+)
 from functions.providers.meta.content import Content, content_of
 
 _PAST_STATUSES: dict[str, Status] = {
@@ -43,11 +49,11 @@ def read_past(raw: Json, message: Json) -> Event:
     """A message from before the number was connected; ours unless the thread's contact sent it."""
     thread, sender = text(message.get("thread_id")), text(message.get("from"))
     own = text(at(raw.get("metadata"), "display_phone_number"))
-    from_me = sender is not None and (
-        sender not in phone_variants(thread)
-        if thread
-        else own is not None and sender in phone_variants(own)
-    )
+    if thread:
+        from_me = sender is not None and sender not in phone_variants(thread)
+    else:
+        named = message.get("to") or message.get("to_user_id")
+        from_me = bool(named) or bool(own and sender and sender in phone_variants(own))
     if thread and not (is_bsuid(thread) or thread.endswith("@g.us")):
         message = {**message, "to" if from_me else "from": thread}
     return _message(raw, message, "to" if from_me else "from", from_me=from_me, history=True)
@@ -57,7 +63,8 @@ def contact_identities(
     wa_id: Any, user_id: Any, parent_user_id: Any, username: Any = None
 ) -> list[Identity]:
     """Phone first. `wa_id` may hold a business-scoped id where a phone is expected."""
-    digits, bsuid, parent = text(wa_id), text(user_id), text(parent_user_id)
+    digits, bsuid = address_text(wa_id), address_text(user_id)
+    parent = address_text(parent_user_id)
     if digits and is_bsuid(digits):
         digits, bsuid = None, bsuid or digits
     found = wa_id_identities(digits)
@@ -65,7 +72,7 @@ def contact_identities(
         found.append(Identity("bsuid", bsuid))
     if parent:
         found.append(Identity("parent_bsuid", parent))
-    if name := text(username):
+    if name := address_text(username):
         found.append(Identity("username", name.lstrip("@")))
     return found
 
@@ -86,7 +93,8 @@ def _message(raw: Json, message: Json, side: str, *, from_me: bool, history: boo
     identity = text(message.get("id"))
     if identity is None:
         return Unknown("message without an id")
-    wa_id, user_id = text(message.get(side)), text(message.get(f"{side}_user_id"))
+    wa_id = address_text(message.get(side))
+    user_id = address_text(message.get(f"{side}_user_id"))
     contact = contact_of(raw, wa_id, user_id)
     identities = contact_identities(
         wa_id or contact.get("wa_id"),
@@ -94,7 +102,7 @@ def _message(raw: Json, message: Json, side: str, *, from_me: bool, history: boo
         message.get(f"{side}_parent_user_id") or contact.get("parent_user_id"),
         at(contact, "profile", "username") or contact.get("username"),
     )
-    group = text(message.get("group_id"))
+    group = address_text(message.get("group_id"))
     address = group or _address(identities) or wa_id
     if address is None:
         return Unknown(f"message {identity} names no chat")
@@ -138,7 +146,7 @@ def _payload(message: Json, content: Content, history: bool) -> Json:
         referral=_referral(record(message.get("referral"))),
         history=True if history else None,
     )
-    return {**content.payload, **extra}
+    return bounded({**content.payload, **extra})
 
 
 def _referral(referral: Json) -> Json | None:
