@@ -13,6 +13,7 @@ from functions.core.auth import Authenticator
 from functions.core.db import Database
 from functions.core.http import HttpClient
 from functions.core.settings import Settings
+from functions.jobs import operations as jobs_operations
 from functions.jobs import routes as jobs_routes
 from functions.jobs.background import BackgroundDrain
 from functions.jobs.rpc import Queue
@@ -30,7 +31,8 @@ DESCRIPTION = """\
 Send messages, read conversations, take webhooks, run the queue.
 
 `/api/conversations` and `/api/messages` take the access token of a signed-in user, who acts in
-their companies, or the API key of one company (`rk_...`). `/api/queue` takes the cron's secret.
+their companies, or the API key of one company (`rk_...`). `/api/jobs` takes the token of an admin,
+`/api/queue` the cron's secret.
 
 Every error is `application/problem+json`: programs decide on `code`; `detail` and `hint` are for
 people. 503 may be repeated after `retry-after` seconds, except `not_configured`.
@@ -76,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(messaging_inbound.router(db, PROVIDERS, drain))
     app.include_router(messaging_routes.router(auth, drain))
     app.include_router(jobs_routes.router(settings, Queue(db), runner))
+    app.include_router(jobs_operations.router(auth, drain))
 
     @app.get(
         "/api/health",

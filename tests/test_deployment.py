@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[1]
 VERCEL: dict[str, Any] = json.loads((ROOT / "vercel.json").read_text(encoding="utf-8"))
 PACKAGES_PROMISED = {"supabase", "realtime", "httpx", "pydantic", "mangum", "fastapi", "orjson"}
 # Each costs a tenth of a second or more at every cold start, and no request needs it at once.
-IMPORTED_LATE = ("supabase", "realtime", "storage3", "jwt", "cryptography", "mangum")
+IMPORTED_LATE = (
+    "supabase", "realtime", "storage3", "jwt", "cryptography", "mangum", "cronsim",
+)  # fmt: skip
 
 
 def requirements(name: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -127,3 +128,57 @@ class DrainReport:
         for name in ("completed", "retried", "failed", "cancelled", "released"):
             setattr(self, name, getattr(self, name) + settled[name])
         self.stale += len(settled["stale"])
+
+
+CatchUp = Literal["one", "all", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSchedule:
+    """Recurring work to set. None leaves a field to the defaults of the type (table job_types)."""
+
+    name: str
+    """Lower case letters, digits and _.:- after a letter; unique across companies."""
+    type: str
+    cron: str
+    """Minute, hour, day of month, month, day of week, as in Debian's cron."""
+    time_zone: str
+    """IANA name, e.g. America/Sao_Paulo."""
+    data: Json = field(default_factory=dict)
+    """What every job gets, beside `slot`, its time."""
+    company_id: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    max_attempts: int | None = None
+    catch_up: CatchUp = "one"
+    paused: bool | None = None
+    """None keeps the pause of a schedule that is there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueSchedule:
+    """A schedule whose slot `due_at` has come."""
+
+    name: str
+    cron: str
+    time_zone: str
+    catch_up: CatchUp
+    due_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "DueSchedule":
+        return cls(**{**row, "due_at": datetime.fromisoformat(row["due_at"])})
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRun:
+    """What a tick decided for a due schedule: jobs for `slots`, then `next_run_at`; or a pause
+    with an error. Name, cron, zone and due_at say which schedule it saw."""
+
+    name: str
+    cron: str
+    time_zone: str
+    due_at: datetime
+    slots: Sequence[datetime] = ()
+    next_run_at: datetime | None = None
+    error: str | None = None

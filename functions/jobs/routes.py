@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from functions.core import deadline
 from functions.core.errors import Unauthorized
@@ -13,6 +13,7 @@ from functions.core.problems import answers
 from functions.core.settings import Settings
 from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
+from functions.jobs.schedules import Schedules
 
 Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
@@ -25,27 +26,28 @@ Bearer = Annotated[
 class Tick(BaseModel):
     """What one tick did."""
 
+    scheduled: int = Field(description="Jobs added by schedules that were due.")
     claimed: int
     completed: int
     retried: int
     failed: int
     cancelled: int
-    released: int
-    """Given back unstarted because the time was up, or put off; no attempt is counted."""
-    stale: int
-    """Settled too late: another worker had taken over."""
-    drained: bool
-    """Nothing due was left."""
+    released: int = Field(
+        description="Put off, or given back unstarted when the time was up; no attempt is counted."
+    )
+    stale: int = Field(description="Settled too late: another worker had taken over.")
+    drained: bool = Field(description="Nothing due was left.")
     duration_seconds: float
-    deleted: int
-    """Ended jobs past their retention."""
+    deleted: int = Field(description="Ended jobs past their retention.")
 
 
 class QueueState(BaseModel):
+    """One queue now."""
+
     paused: bool
-    blocked_until: str | None
-    waiting: int
-    scheduled: int
+    blocked_until: str | None = Field(description="A provider asked for a rest until then.")
+    waiting: int = Field(description="Due, and not started.")
+    scheduled: int = Field(description="Due later.")
     running: int
     failed: int
     oldest_waiting_seconds: float
@@ -53,6 +55,7 @@ class QueueState(BaseModel):
 
 def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
     """The routes under /api/queue. All need CRON_SECRET or QUEUE_SECRET as bearer."""
+    schedules = Schedules(queue)
 
     async def authorize(bearer: Bearer = None) -> None:
         given = bearer.credentials.strip().encode() if bearer else b""
@@ -66,14 +69,17 @@ def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
     routes = APIRouter(prefix="/api/queue", tags=["queue"], dependencies=[Depends(authorize)])
 
     async def tick(request: Request) -> Any:
-        """Works through due jobs until none is left or the time budget is over.
+        """Adds the jobs of due schedules, then works through due jobs until none is left or the
+        time budget is over.
 
         Safe to call at any time and twice at once: a job is leased to one worker only.
         """
+        scheduled = await schedules.run_due()
         left = deadline.remaining_seconds(request.scope)
         report = await runner.drain(settings.queue_budget_seconds, limit_seconds=left)
         swept = await queue.sweep_jobs()
-        return {name: getattr(report, name) for name in report.__dataclass_fields__} | swept
+        drained = {name: getattr(report, name) for name in report.__dataclass_fields__}
+        return {"scheduled": scheduled} | drained | swept
 
     # Vercel's cron sends GET; pg_net and most others POST.
     for method in ("GET", "POST"):
@@ -92,6 +98,7 @@ def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
         response_model=dict[str, QueueState],
         responses=answers(401, 503),
         operation_id="queue_stats",
+        summary="Look at the queues",
     )
     async def stats() -> Any:
         """What waits, runs and failed, per queue."""

@@ -1,10 +1,11 @@
 """The queue's SQL functions. SQL: supabase/migrations/*_jobs*.sql."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from functions.core.db import Database
-from functions.jobs.models import Job, NewJob, Settlement
+from functions.jobs.models import DueSchedule, Job, NewJob, ScheduleRun, Settlement
 
 
 class Queue:
@@ -56,3 +57,60 @@ class Queue:
         """Per queue: waiting, scheduled, running, failed, oldest_waiting_seconds."""
         answer: dict[str, Any] = await self._db.as_service().call("queue_stats", {})
         return answer
+
+    async def set_schedule(self, schedule: dict[str, Any]) -> dict[str, Any]:
+        """Adds or replaces; the row. `schedule` is a NewSchedule with next_run_at. Raises Conflict
+        schedule_name_taken."""
+        row: dict[str, Any] = await self._db.as_service().call(
+            "set_schedule", {"p_schedule": schedule}
+        )
+        return row
+
+    async def find_schedule(self, name: str, company_id: str | None) -> dict[str, Any]:
+        """The row. Raises NotFound schedule_not_found, also where it is of another company."""
+        row: dict[str, Any] = await self._db.as_service().call(
+            "find_schedule", {"p_name": name, "p_company_id": company_id}
+        )
+        return row
+
+    async def pause_schedule(self, name: str, company_id: str | None) -> dict[str, Any]:
+        """The row. Raises NotFound schedule_not_found."""
+        row: dict[str, Any] = await self._db.as_service().call(
+            "pause_schedule", {"p_name": name, "p_company_id": company_id}
+        )
+        return row
+
+    async def resume_schedule(
+        self, name: str, cron: str, time_zone: str, next_run_at: datetime, company_id: str | None
+    ) -> dict[str, Any]:
+        """The row. Raises NotFound; Conflict schedule_changed where cron or zone are others."""
+        row: dict[str, Any] = await self._db.as_service().call(
+            "resume_schedule",
+            {
+                "p_name": name,
+                "p_cron": cron,
+                "p_time_zone": time_zone,
+                "p_next_run_at": next_run_at,
+                "p_company_id": company_id,
+            },
+        )
+        return row
+
+    async def delete_schedule(self, name: str, company_id: str | None) -> bool:
+        """False where there was none."""
+        deleted: bool = await self._db.as_service().call(
+            "delete_schedule", {"p_name": name, "p_company_id": company_id}
+        )
+        return deleted
+
+    async def due_schedules(self, limit: int) -> tuple[datetime, list[DueSchedule]]:
+        """The database's time, and what is due by it, longest due first."""
+        answer = await self._db.as_service().call("due_schedules", {"p_limit": limit})
+        rows = [DueSchedule.from_row(row) for row in answer["schedules"]]
+        return datetime.fromisoformat(answer["now"]), rows
+
+    async def run_schedules(self, runs: Sequence[ScheduleRun]) -> int:
+        """Adds the jobs of the slots; how many. What another tick ran already adds none."""
+        answer = await self._db.as_service().call("run_schedules", {"p_runs": runs})
+        scheduled: int = answer["scheduled"]
+        return scheduled

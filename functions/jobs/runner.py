@@ -26,8 +26,8 @@ from functions.jobs.models import (
     Job,
     RetryLater,
     Settlement,
-    Snooze,
 )
+from functions.jobs.outcomes import settlement_of
 from functions.jobs.rpc import Queue
 
 # Longer than every handler's timeout, shorter than people wait for a recovery.
@@ -36,8 +36,6 @@ LEASE_SECONDS = 60
 LINGER_SECONDS = 0.01
 # A nudge while jobs run waits this long for others like it: each costs a round trip.
 NUDGE_SECONDS = 0.05
-# Of a reason, in characters.
-LONGEST_ERROR = 2000
 # Pause between tries while the database does not answer.
 OUTAGE_PAUSE_SECONDS = 0.5
 
@@ -234,7 +232,7 @@ class Drain:
 
     async def _run_one(self, handler: Handler | None, job: Job) -> list[Settlement]:
         if handler is None:
-            return [_settle(job, GiveUp(f"no handler is registered for {job.type}"))]
+            return [settlement_of(job, GiveUp(f"no handler is registered for {job.type}"))]
         slots = self._slots.setdefault(job.type, asyncio.Semaphore(handler.concurrency))
         async with slots:
             if not self.claiming:
@@ -244,7 +242,7 @@ class Drain:
                 result = await self._in_time(handler.run(job), handler.timeout_seconds)
                 settlement = Settlement(job.id, job.claim, "ok", result=result)
             except Exception as error:
-                settlement = _settle(job, error)
+                settlement = settlement_of(job, error)
         _log_settled(job, settlement, started)
         return [settlement]
 
@@ -253,13 +251,13 @@ class Drain:
         try:
             failed = await self._in_time(handler.run(jobs), handler.timeout_seconds)
             settlements = [
-                _settle(job, RetryLater(failed[job.id]))
+                settlement_of(job, RetryLater(failed[job.id]))
                 if job.id in failed
                 else Settlement(job.id, job.claim, "ok")
                 for job in jobs
             ]
         except Exception as error:
-            settlements = [_settle(job, error) for job in jobs]
+            settlements = [settlement_of(job, error) for job in jobs]
         for job, settlement in zip(jobs, settlements, strict=True):
             _log_settled(job, settlement, started)
         return settlements
@@ -267,33 +265,6 @@ class Drain:
     async def _in_time(self, work: Awaitable[T], timeout_seconds: float) -> T:
         async with asyncio.timeout(min(timeout_seconds, self._deadline - time.monotonic())):
             return await work
-
-
-def _settle(job: Job, error: Exception) -> Settlement:
-    """What an exception of a handler means for its job."""
-    if isinstance(error, Snooze):
-        return Settlement(job.id, job.claim, "snooze", delay_seconds=error.after_seconds)
-    if isinstance(error, GiveUp):
-        return Settlement(job.id, job.claim, "dead", error=_storable(str(error)))
-    if isinstance(error, RetryLater):
-        return Settlement(
-            job.id,
-            job.claim,
-            "retry",
-            error=_storable(str(error)),
-            delay_seconds=error.after_seconds,
-        )
-    if isinstance(error, TimeoutError):
-        return Settlement(job.id, job.claim, "retry", error="timeout: the handler took too long")
-    if not isinstance(error, Unavailable):
-        # A defect. The traceback goes to the log; its message may hold data, so not to the row.
-        logging.getLogger("recado").error("job %s (%s) failed", job.id, job.type, exc_info=error)
-    return Settlement(job.id, job.claim, "retry", error=f"{type(error).__name__}: see the log")
-
-
-def _storable(reason: str) -> str:
-    """One text that the database refuses would keep all others of its round from being settled."""
-    return reason.encode(errors="replace").decode().replace("\x00", "?")[:LONGEST_ERROR]
 
 
 def _log_settled(job: Job, settlement: Settlement, started: float) -> None:

@@ -244,18 +244,61 @@ grant execute on function public.extend_jobs to service_role;
 
 -- Look after --------------------------------------------------------------------------------
 
+create table private.sweep_positions (
+  status text primary key,
+  completed_at timestamptz not null default '-infinity',
+  id bigint not null default 0
+);
+comment on table private.sweep_positions is 'How far the walk over the ended jobs of a status has come; each tick goes on from there.';
+insert into private.sweep_positions (status) values ('completed'), ('cancelled'), ('failed');
+alter table private.sweep_positions enable row level security;
+grant select, update on private.sweep_positions to service_role;
+
+create function private.sweep_ended(p_status text, p_limit integer)
+returns integer language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+  v_from private.sweep_positions;
+  v_looked bigint[];
+  v_shortest interval := (
+    select min(case p_status when 'failed' then keep_failed else keep_completed end) from public.queues
+  );
+  v_deleted integer;
+begin
+  -- A tick that overlaps leaves the walk to the one that has it.
+  select * into v_from from private.sweep_positions where status = p_status for update skip locked;
+  if v_from.status is null then
+    return 0;
+  end if;
+  -- Jobs of queues that keep longer stand between those that are over: a look is bounded too.
+  v_looked := array(
+    select id from public.queue_jobs
+    where status = p_status and (completed_at, id) > (v_from.completed_at, v_from.id)
+      and completed_at < now() - v_shortest
+    order by completed_at, id limit p_limit
+  );
+  update private.sweep_positions as position set
+    completed_at = coalesce(last.completed_at, '-infinity'), id = coalesce(last.id, 0)
+  from (select p_status as status) as here
+  left join public.queue_jobs as last on cardinality(v_looked) >= p_limit and last.id = v_looked[cardinality(v_looked)]
+  where position.status = here.status;
+  delete from public.queue_jobs as job using public.queues as queue
+  where job.id = any (v_looked) and queue.name = job.queue and job.status = p_status
+    and job.completed_at < now() - case p_status when 'failed' then queue.keep_failed else queue.keep_completed end;
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end $$;
+comment on function private.sweep_ended is
+  'Looks at the next p_limit ended jobs of a status, drops those past the retention of their queue, and answers how many.';
+grant execute on function private.sweep_ended to service_role;
+
 create function public.sweep_jobs(p_limit integer default 5000)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_deleted integer;
+  v_deleted integer := private.sweep_ended('completed', p_limit) + private.sweep_ended('cancelled', p_limit)
+    + private.sweep_ended('failed', p_limit);
 begin
-  delete from public.queue_jobs where id in (
-    select id from public.queue_jobs
-    where (status in ('completed', 'cancelled') and completed_at < now() - interval '7 days')
-       or (status = 'failed' and completed_at < now() - interval '30 days')
-    limit p_limit
-  );
-  get diagnostics v_deleted = row_count;
   -- A worker that died gave back no slot: count them anew.
   update public.queues as queue set running = (
     select count(*) from public.queue_jobs as job
@@ -265,7 +308,7 @@ begin
   return json_build_object('deleted', v_deleted);
 end $$;
 comment on function public.sweep_jobs is
-  'Bounded housekeeping of a tick: drops jobs past their retention (7 days, failed 30) and recounts running slots.';
+  'Bounded housekeeping of a tick: drops jobs past the retention of their queue (queues.keep_completed, keep_failed) and recounts running slots.';
 grant execute on function public.sweep_jobs to service_role;
 
 create function public.queue_stats()

@@ -74,6 +74,12 @@ async def company_with_content(api: Api, project: Project, stack: Stack) -> Comp
     answer = await api.send(company.tenant.people["agent"], message)
     assert answer.status_code == 202, answer.text
     await company.settled()
+    later = {"type": "test", "company_id": company.id, "delay_seconds": 3600}
+    (job_id,) = await project.rpc("enqueue_jobs", {"p_jobs": [later]})
+    await project.rpc("cancel_job", {"p_id": job_id}, company.tenant.people["owner"].token)
+    schedule = {"name": f"report.{company.id}", "company_id": company.id, "type": "report"}
+    schedule |= {"cron": "0 8 * * *", "time_zone": "UTC", "next_run_at": "2100-01-01T08:00:00Z"}
+    await project.insert("queue_schedules", schedule)
     return company
 
 
@@ -85,6 +91,7 @@ async def ids_of(company: Company) -> dict[str, Any]:
         "message_id": message["id"],
         "instance_id": message["instance_id"],
         "endpoint_id": (await company.rows("instances"))[0]["endpoint_id"],
+        "job_id": (await company.rows("queue_jobs", status="eq.cancelled"))[0]["id"],
         "event_ids": [row["id"] for row in await company.rows("inbound_events")],
     }
 

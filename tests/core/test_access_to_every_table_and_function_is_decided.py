@@ -13,10 +13,12 @@ TABLES: dict[str, set[str]] = {
     "conversations": {"SELECT"},
     "inbound_events": {"SELECT"},
     "instances": {"SELECT"},
+    "job_operations": {"SELECT"},
     "job_types": {"SELECT"},
     "message_status_events": {"SELECT"},
     "messages": {"SELECT", "INSERT"},
     "queue_jobs": {"SELECT"},
+    "queue_schedules": {"SELECT"},
     "queues": {"SELECT"},
     "send_attempts": {"SELECT"},
     "versions": {"SELECT"},
@@ -34,19 +36,27 @@ WRITABLE = {
 # Columns that nobody reads but the service.
 HIDDEN = {"api_keys.key_hash"}
 FUNCTIONS_OF_USERS = {
+    "cancel_job",
+    "cancel_jobs",
     "create_api_key",
+    "explain_job",
     "list_conversations",
+    "list_failed_jobs",
     "list_messages",
+    "replay_job",
+    "replay_jobs",
     "send_message",
     "sync_conversation",
     "sync_heads",
     "sync_inbox",
 }
 FUNCTIONS_OF_THE_SERVICE = {
-    "begin_send", "claim_jobs", "complete_jobs", "create_inbound_endpoint", "create_instance",
-    "enqueue_jobs", "exchange_jobs", "extend_jobs", "find_api_key", "find_inbound_endpoint",
-    "get_inbound_events", "health", "ingest_inbound", "queue_stats", "receive_inbound",
-    "record_send_result", "sweep_jobs",
+    "begin_send", "claim_jobs", "complete_jobs", "copy_job", "create_inbound_endpoint",
+    "create_instance", "delete_schedule", "due_schedules", "enqueue_jobs", "exchange_jobs",
+    "extend_jobs", "find_api_key", "find_inbound_endpoint", "find_schedule", "get_inbound_events",
+    "health", "ingest_inbound", "pause_queue", "pause_schedule", "queue_stats", "receive_inbound",
+    "record_send_result", "resume_queue", "resume_schedule", "run_schedules", "set_queue_limits",
+    "set_schedule", "sweep_jobs",
 }  # fmt: skip
 
 RELATIONS = """

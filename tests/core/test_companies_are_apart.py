@@ -90,7 +90,14 @@ def tries_of_users(rivals: Rivals) -> dict[str, list[Json]]:
     said = {"p_id": str(uuid4()), "p_body": "oi"}
     start = {"p_after": 0, "p_epoch": str(uuid4())}
     scopes = {scope: {"ver": -1, "epoch": None} for scope in topics(rivals)}
+    job = rivals.ids["job_id"]
     return {
+        "cancel_job": [{"p_id": job}, {"p_id": job, "p_running": True}],
+        "cancel_jobs": [{"p_company_id": company}],
+        "explain_job": [{"p_id": job}],
+        "list_failed_jobs": [{"p_company_id": company}],
+        "replay_job": [{"p_id": job}],
+        "replay_jobs": [{"p_company_id": company, "p_status": "cancelled"}],
         "create_api_key": [{"p_name": "x", "p_company_id": company}],
         "list_conversations": [{"p_company_id": company}],
         "list_messages": [
@@ -194,6 +201,12 @@ def tries_of_routes(rivals: Rivals) -> dict[str, list[tuple[str, str, Json]]]:
         "process_queue_get": [("GET", "/api/queue/process", {})],
         "process_queue_post": [("POST", "/api/queue/process", {})],
         "queue_stats": [("GET", "/api/queue/stats", {})],
+        "list_failed_jobs": [("GET", "/api/jobs/failed", {"params": in_company})],
+        "explain_job": [("GET", f"/api/jobs/{ids['job_id']}", {})],
+        "cancel_job": [("POST", f"/api/jobs/{ids['job_id']}/cancel", {})],
+        "replay_job": [("POST", f"/api/jobs/{ids['job_id']}/replay", {})],
+        "cancel_jobs": [("POST", "/api/jobs/cancel", {"json": in_company})],
+        "replay_jobs": [("POST", "/api/jobs/replay", {"json": in_company})],
     }
 
 
