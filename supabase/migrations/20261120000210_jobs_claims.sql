@@ -90,6 +90,16 @@ $$;
 comment on function private.claimed_job is 'A job as its worker receives it (functions/jobs/models.py, Job).';
 grant execute on function private.claimed_job to service_role;
 
+create function private.lock_queues(p_queues text[])
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  -- In one order by everybody, or workers that hold one queue and want another would deadlock.
+  perform from public.queues where p_queues is null or name = any (p_queues) order by name for no key update;
+end $$;
+comment on function private.lock_queues is
+  'Locks these queues, or all. Claims of one queue are serial, which costs nothing measurable and makes its limits exact.';
+grant execute on function private.lock_queues to service_role;
+
 create function public.claim_jobs(p_limit integer, p_lease_seconds integer, p_queues text[] default null)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -99,11 +109,7 @@ declare
   v_jobs text;
   v_all text[] := '{}';
 begin
-  -- Locked in one order by every worker; claims of one queue are serial, which costs nothing
-  -- measurable and makes its limits exact.
-  perform from public.queues
-  where not paused and (p_queues is null or name = any (p_queues))
-  order by name for no key update;
+  perform private.lock_queues(p_queues);
 
   for v_queue in
     select * from public.queues
@@ -194,11 +200,15 @@ begin
       running = greatest(0, running - change.settled),
       blocked_until = greatest(blocked_until, now() + make_interval(secs => change.block_seconds))
     from (
-      select queue as name, count(*)::integer as settled,
-        max(delay_seconds) filter (where outcome = 'rate_limited') as block_seconds
-      from settled group by queue
+      select counted.* from public.queues join (
+        select queue as name, count(*)::integer as settled,
+          max(delay_seconds) filter (where outcome = 'rate_limited') as block_seconds
+        from settled group by queue
+      ) as counted using (name)
+      where concurrency is not null or counted.block_seconds is not null
+      order by name for no key update of queues
     ) as change
-    where queue.name = change.name and (queue.concurrency is not null or change.block_seconds is not null)
+    where queue.name = change.name
   )
   select json_build_object(
     'completed', count(*) filter (where status = 'completed'),
@@ -219,8 +229,11 @@ create function public.exchange_jobs(
 )
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_settled json := public.complete_jobs(p_results);
+  v_settled json;
 begin
+  -- All that either half will lock, before the first of it.
+  perform private.lock_queues(null);
+  v_settled := public.complete_jobs(p_results);
   return json_build_object('settled', v_settled, 'jobs', public.claim_jobs(p_limit, p_lease_seconds, p_queues));
 end $$;
 comment on function public.exchange_jobs is 'Settles finished claims and leases the next jobs in one round trip.';
@@ -300,6 +313,7 @@ declare
     + private.sweep_ended('failed', p_limit);
 begin
   -- A worker that died gave back no slot: count them anew.
+  perform private.lock_queues(null);
   update public.queues as queue set running = (
     select count(*) from public.queue_jobs as job
     where job.queue = queue.name and job.completed_at is null and job.lease_until > now()
