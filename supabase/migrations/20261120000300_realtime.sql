@@ -100,7 +100,7 @@ end $$;
 comment on function private.answer_with_etag is
   'Puts the ETag of a scope on the response and tells whether the caller has this state already.';
 
-create function private.sync_answer(
+create function private.sync_start(
   p_scope text, p_after bigint, p_epoch uuid, p_limit integer
 )
 returns table (epoch uuid, head bigint, reset boolean, after bigint, row_limit integer)
@@ -114,10 +114,23 @@ language sql stable security invoker set search_path = '' as $$
     select p_epoch is distinct from state.epoch or p_after > state.version or state.version - p_after > 500 as over
   ) as start
 $$;
-comment on function private.sync_answer is
+comment on function private.sync_start is
   'How a sync of a scope is answered: onwards from p_after, or from the start (other epoch, future version, gap above 500).';
+create function private.sync_result(p_epoch uuid, p_head bigint, p_reset boolean, p_row_limit integer, p_rows jsonb)
+returns json language sql stable security invoker set search_path = '' as $$
+  select json_build_object(
+    'epoch', p_epoch, 'reset', p_reset, 'head', p_head, 'ver', case when more then last_rev else p_head end,
+    'rows', coalesce(p_rows, '[]'), 'more', more, 'now', clock_timestamp()
+  )
+  from (select (p_rows -> -1 ->> 'rev')::bigint as last_rev) as last
+  cross join lateral (
+    select coalesce(not p_reset and jsonb_array_length(p_rows) >= p_row_limit and last_rev < p_head, false) as more
+  ) as rest
+$$;
+comment on function private.sync_result is
+  'The answer of a sync as ledger/1 has it, of rows in the order of their rev: it reaches the head, or the last row when there are more.';
 grant execute on function
-  private.scope_state, private.etag, private.answer_with_etag, private.sync_answer
+  private.scope_state, private.etag, private.answer_with_etag, private.sync_start, private.sync_result
 to authenticated, service_role;
 
 create function public.sync_heads(p_scopes jsonb)

@@ -168,8 +168,25 @@ returns timestamptz language sql immutable security invoker set search_path = ''
   select timestamptz 'epoch' + private.cursor_part(p_cursor, 1)::bigint * interval '1 microsecond'
 $$;
 comment on function private.cursor_time is 'The time in a cursor, or null without one.';
+create function private.page_result(
+  p_rows jsonb, p_limit integer, p_fields text[], p_time_field text, p_id_field text
+)
+returns json language sql stable security invoker set search_path = '' as $$
+  select json_build_object(
+    'data', coalesce((
+      select json_agg(private.row_as_json(row, p_fields) order by place)
+      from jsonb_array_elements(p_rows) with ordinality as listed (row, place) where place <= p_limit
+    ), '[]'),
+    'next_cursor', case when jsonb_array_length(p_rows) > p_limit then
+      private.page_cursor((last_row ->> p_time_field)::timestamptz, last_row ->> p_id_field)
+    end
+  ) from (select p_rows -> (p_limit - 1) as last_row) as last
+$$;
+comment on function private.page_result is
+  'A page as the API shows it, of rows in order, one more than the page holds when there is a next one.';
+
 grant execute on function
-  private.row_as_json, private.page_cursor, private.cursor_part, private.cursor_time
+  private.row_as_json, private.page_result, private.page_cursor, private.cursor_part, private.cursor_time
 to authenticated, service_role;
 
 create function public.list_conversations(
@@ -182,28 +199,19 @@ declare
   v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
   v_after_id uuid := coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_limit integer := least(greatest(p_limit, 1), 200);
-  v_answer json;
 begin
   if private.answer_with_etag('inbox:' || v_company_id, p_if_none_match) then
     return null;
   end if;
-  with page as (
-    select * from public.conversations
-    where company_id = v_company_id and (last_message_at, id) < (v_after, v_after_id)
-      and (p_status is null or status = p_status)
-    order by last_message_at desc, id desc
-    limit v_limit + 1
-  ), numbered as (
-    select to_jsonb(page) as row, last_message_at, id, row_number() over (order by last_message_at desc, id desc) as place
-    from page
-  )
-  select json_build_object(
-    'data', coalesce(json_agg(private.row_as_json(row, p_fields) order by place) filter (where place <= v_limit), '[]'),
-    'next_cursor', case when count(*) > v_limit then
-      max(private.page_cursor(last_message_at, id::text)) filter (where place = v_limit)
-    end
-  ) into v_answer from numbered;
-  return v_answer;
+  return private.page_result((
+    select jsonb_agg(to_jsonb(page) order by last_message_at desc, id desc) from (
+      select * from public.conversations
+      where company_id = v_company_id and (last_message_at, id) < (v_after, v_after_id)
+        and (p_status is null or status = p_status)
+      order by last_message_at desc, id desc
+      limit v_limit + 1
+    ) as page
+  ), v_limit, p_fields, 'last_message_at', 'id');
 end $$;
 comment on function public.list_conversations is
   'A page of the inbox, newest first. Null when p_if_none_match is the current ETag, which the response carries.';
@@ -211,24 +219,17 @@ grant execute on function public.list_conversations to authenticated, service_ro
 
 create function public.sync_inbox(p_id uuid, p_after bigint, p_epoch uuid, p_limit integer default 200)
 returns json language sql stable security invoker set search_path = '' as $$
-  with answer as (
-    select * from private.sync_answer('inbox:' || p_id, p_after, p_epoch, p_limit)
-  ), page as (
-    (select to_jsonb(c) as row, rev from answer, public.conversations as c
-     where not reset and company_id = p_id and rev > answer.after order by rev limit (select row_limit from answer))
-    union all
-    (select to_jsonb(c), rev from answer, public.conversations as c
-     where reset and company_id = p_id order by last_message_at desc, id desc limit (select row_limit from answer))
-  ), counted as (
-    select jsonb_agg(row order by rev) as rows, max(rev) as last,
-      not (select reset from answer) and count(*) >= (select row_limit from answer)
-        and max(rev) < (select head from answer) as more
-    from page
-  )
-  select json_build_object(
-    'epoch', epoch, 'reset', reset, 'head', head, 'ver', case when more then last else head end,
-    'rows', coalesce(rows, '[]'), 'more', more, 'now', clock_timestamp()
-  ) from answer, counted
+  select private.sync_result(epoch, head, reset, row_limit, (
+    select jsonb_agg(row order by rev) from (
+      (select to_jsonb(c) as row, rev from public.conversations as c
+       where not reset and company_id = p_id and rev > start.after order by rev limit row_limit)
+      union all
+      (select to_jsonb(c), rev from public.conversations as c
+       where reset and company_id = p_id
+       order by last_message_at desc, id desc limit row_limit)
+    ) as changed
+  ))
+  from private.sync_start('inbox:' || p_id, p_after, p_epoch, p_limit) as start
 $$;
 comment on function public.sync_inbox is
   'What changed in the inbox of company p_id after version p_after, or on reset its newest 100 conversations. Null when not visible.';

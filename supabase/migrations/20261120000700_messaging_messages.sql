@@ -278,7 +278,6 @@ declare
   v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
   v_after_seq bigint := coalesce(private.cursor_part(p_cursor, 2)::bigint, 9223372036854775807);
   v_limit integer := least(greatest(p_limit, 1), 200);
-  v_answer json;
 begin
   select company_id into v_company_id from public.conversations
   where id = p_conversation_id and (p_company_id is null or company_id = p_company_id);
@@ -289,23 +288,15 @@ begin
   if private.answer_with_etag('conversation:' || p_conversation_id, p_if_none_match) then
     return null;
   end if;
-  with page as (
-    select * from public.messages
-    where company_id = v_company_id and conversation_id = p_conversation_id
-      and deleted_at is null and (occurred_at, seq) < (v_after, v_after_seq)
-    order by occurred_at desc, seq desc
-    limit v_limit + 1
-  ), numbered as (
-    select to_jsonb(page) as row, occurred_at, seq, row_number() over (order by occurred_at desc, seq desc) as place
-    from page
-  )
-  select json_build_object(
-    'data', coalesce(json_agg(private.row_as_json(row, p_fields) order by place) filter (where place <= v_limit), '[]'),
-    'next_cursor', case when count(*) > v_limit then
-      max(private.page_cursor(occurred_at, seq::text)) filter (where place = v_limit)
-    end
-  ) into v_answer from numbered;
-  return v_answer;
+  return private.page_result((
+    select jsonb_agg(to_jsonb(page) order by occurred_at desc, seq desc) from (
+      select * from public.messages
+      where company_id = v_company_id and conversation_id = p_conversation_id
+        and deleted_at is null and (occurred_at, seq) < (v_after, v_after_seq)
+      order by occurred_at desc, seq desc
+      limit v_limit + 1
+    ) as page
+  ), v_limit, p_fields, 'occurred_at', 'seq');
 end $$;
 comment on function public.list_messages is
   'A page of a conversation, newest first. Null when p_if_none_match is the current ETag, which the response carries. Raises conversation_not_found.';
@@ -313,26 +304,18 @@ grant execute on function public.list_messages to authenticated, service_role;
 
 create function public.sync_conversation(p_id uuid, p_after bigint, p_epoch uuid, p_limit integer default 200)
 returns json language sql stable security invoker set search_path = '' as $$
-  with answer as (
-    select * from private.sync_answer('conversation:' || p_id, p_after, p_epoch, p_limit)
-  ), page as (
-    (select to_jsonb(m) as row, rev from answer, public.messages as m
-     where not reset and conversation_id = p_id and rev > answer.after order by rev limit (select row_limit from answer))
-    union all
-    (select to_jsonb(m), rev from answer, public.messages as m
-     where reset and conversation_id = p_id and deleted_at is null
-       and company_id = (select company_id from public.conversations where id = p_id)
-     order by occurred_at desc, seq desc limit (select row_limit from answer))
-  ), counted as (
-    select jsonb_agg(row order by rev) as rows, max(rev) as last,
-      not (select reset from answer) and count(*) >= (select row_limit from answer)
-        and max(rev) < (select head from answer) as more
-    from page
-  )
-  select json_build_object(
-    'epoch', epoch, 'reset', reset, 'head', head, 'ver', case when more then last else head end,
-    'rows', coalesce(rows, '[]'), 'more', more, 'now', clock_timestamp()
-  ) from answer, counted
+  select private.sync_result(epoch, head, reset, row_limit, (
+    select jsonb_agg(row order by rev) from (
+      (select to_jsonb(m) as row, rev from public.messages as m
+       where not reset and conversation_id = p_id and rev > start.after order by rev limit row_limit)
+      union all
+      (select to_jsonb(m), rev from public.messages as m
+       where reset and conversation_id = p_id and deleted_at is null
+         and company_id = (select company_id from public.conversations where id = p_id)
+       order by occurred_at desc, seq desc limit row_limit)
+    ) as changed
+  ))
+  from private.sync_start('conversation:' || p_id, p_after, p_epoch, p_limit) as start
 $$;
 comment on function public.sync_conversation is
   'Messages of conversation p_id that changed after version p_after, or on reset its newest 100. Null when not visible.';

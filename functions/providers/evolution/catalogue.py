@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from functions.providers.base import Json
+from functions.providers.content import Content
 from functions.providers.evolution.answers import (
     read_button,
     read_flow_reply,
@@ -12,7 +13,6 @@ from functions.providers.evolution.answers import (
     read_reaction,
 )
 from functions.providers.evolution.content import (
-    Content,
     Reader,
     read_contacts,
     read_interactive,

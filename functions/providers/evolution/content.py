@@ -5,10 +5,10 @@ Names and nesting follow WhatsApp's protobuf `Message`; catalogue.py says which 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from functions.providers.base import Json, MessageType
+from functions.providers.content import Content
 from functions.providers.fields import (
     at,
     compact,
@@ -20,18 +20,6 @@ from functions.providers.fields import (
     text,
     without_none,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    type: MessageType
-    body: str | None = None
-    media: Json | None = None
-    payload: Json = field(default_factory=dict)
-    target: str | None = None
-    context: Json = field(default_factory=dict)  # Baileys' contextInfo: the quote, the ad, ...
-    version: str | None = None  # of an edit: each has one, whichever event brings it
-
 
 Reader = Callable[[Any, Json], Content | None]  # the field's value, the message it stands in
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from functions.providers.base import Direction, Event, Identity, Json, MessageReceived, Status
 from functions.providers.base import Unknown as Unknown
+from functions.providers.content import Content
 from functions.providers.evolution.catalogue import content_of, edited
-from functions.providers.evolution.content import Content
 from functions.providers.evolution.envelope import message_id
 from functions.providers.fields import (
     at,

@@ -1,10 +1,10 @@
 """A Cloud API message as our content, one small function per type."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from functions.providers.base import Json, MessageType
+from functions.providers.content import Content
 from functions.providers.fields import (
     at,
     compact,
@@ -15,15 +15,6 @@ from functions.providers.fields import (
     text,
     without_none,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    type: MessageType
-    body: str | None = None
-    media: Json | None = None
-    payload: Json = field(default_factory=dict)
-    target: str | None = None
 
 
 def content_of(message: Json) -> Content:

@@ -7,6 +7,7 @@ business-scoped id (`BR.…`) is the address.
 from typing import Any
 
 from functions.providers.base import Event, Identity, Json, MessageReceived, Status, Unknown
+from functions.providers.content import Content
 from functions.providers.fields import (
     at,
     bounded,
@@ -24,7 +25,7 @@ from functions.providers.identity import (
     phone_variants,
     wa_id_identities,
 )
-from functions.providers.meta.content import Content, content_of
+from functions.providers.meta.content import content_of
 
 _PAST_STATUSES: dict[str, Status] = {
     "ERROR": "failed",
