@@ -146,16 +146,6 @@ async def tenant(project: Project, stack: Stack) -> Tenant:
 async def connected(tenant: Tenant, api: Api, whatsapp: httpx.AsyncClient) -> Tenant:
     """A tenant whose numbers exist at the fake WhatsApp, with webhooks to the API."""
     for number in tenant.numbers:
-        answer = await whatsapp.post(
-            "/_fake/numbers",
-            json={
-                "provider": number.provider,
-                "id": number.external_id,
-                "key": number.key,
-                "phone": number.phone,
-                "waba": number.waba_id or "",
-                "webhook": number.webhook(api.url),
-            },
-        )
+        answer = await whatsapp.post("/_fake/numbers", json=number.registration(api.url))
         assert answer.status_code == 201, answer.text
     return tenant

@@ -43,6 +43,17 @@ class Number:
         signature = hmac.new(self.secret.encode(), raw, hashlib.sha256).hexdigest()
         return {"x-hub-signature-256": f"sha256={signature}"}
 
+    def registration(self, api_url: str) -> dict[str, Any]:
+        """The number as the fake WhatsApp is told of it, its webhooks to the API."""
+        return {
+            "provider": self.provider,
+            "id": self.external_id,
+            "key": self.key,
+            "phone": self.phone,
+            "waba": self.waba_id or "",
+            "webhook": self.webhook(api_url),
+        }
+
     def webhook(self, api_url: str) -> dict[str, Any]:
         """The fake WhatsApp's side of the same endpoint."""
         url = api_url + self.path

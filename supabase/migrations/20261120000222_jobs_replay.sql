@@ -104,9 +104,7 @@ grant execute on function public.list_failed_jobs to authenticated, service_role
 
 create function private.lock_queues_of(p_ids bigint[])
 returns void language sql volatile security invoker set search_path = '' as $$
-  select null from public.queues
-  where name in (select queue from public.queue_jobs where id = any (p_ids))
-  order by name for no key update
+  select private.lock_queues(array(select distinct queue from public.queue_jobs where id = any (p_ids)))
 $$;
 comment on function private.lock_queues_of is 'Keeps claims of these queues waiting, so that no job of a key starts meanwhile.';
 create function private.revive(p_ids bigint[], p_run_at timestamptz, p_spread_seconds double precision)

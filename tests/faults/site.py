@@ -46,17 +46,7 @@ class Site:
     async def connect(self, tenant: Tenant, api: Api, **faults: Any) -> None:
         """The tenant's numbers at the fake WhatsApp, their webhooks to `api`."""
         for number in tenant.numbers:
-            answer = await self.whatsapp.post(
-                "/_fake/numbers",
-                json={
-                    "provider": number.provider,
-                    "id": number.external_id,
-                    "key": number.key,
-                    "phone": number.phone,
-                    "waba": number.waba_id or "",
-                    "webhook": number.webhook(api.url),
-                },
-            )
+            answer = await self.whatsapp.post("/_fake/numbers", json=number.registration(api.url))
             assert answer.status_code == 201, answer.text
             if faults:
                 await self.set_faults(number.external_id, **faults)
