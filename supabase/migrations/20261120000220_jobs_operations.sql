@@ -129,7 +129,11 @@ grant execute on function private.check_filter to service_role;
 -- Cancel ------------------------------------------------------------------------------------
 
 create function private.end_as_cancelled(p_ids bigint[])
-returns void language sql volatile security invoker set search_path = '' as $$
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_counts jsonb;
+  v_keys jsonb;
+begin
   -- Complete does not come any more for those that run: their slots are free from now.
   update public.queues as queue set running = greatest(0, running - taken.jobs)
   from (
@@ -137,8 +141,20 @@ returns void language sql volatile security invoker set search_path = '' as $$
     where job.id = any (p_ids) and job.lease_until > now() group by job.queue
   ) as taken
   where queue.name = taken.name and queue.concurrency is not null;
-  update public.queue_jobs set status = 'cancelled', completed_at = now(), lease_until = null where id = any (p_ids)
-$$;
+  with ended as (
+    update public.queue_jobs as job set
+      status = 'cancelled', completed_at = now(), lease_until = null, parked = false,
+      history = case when lease_until is null then history else private.history_with(job, 'cancelled', null) end
+    where id = any (p_ids)
+    returning queue, order_key
+  )
+  select
+    (select jsonb_agg(to_jsonb(counted)) from (select queue, count(*) as cancelled from ended group by queue) as counted),
+    (select jsonb_agg(to_jsonb(ended)) from ended where order_key is not null)
+  into v_counts, v_keys;
+  perform private.count_ends(v_counts) where v_counts is not null;
+  perform private.unpark_next(v_keys);
+end $$;
 comment on function private.end_as_cancelled is 'Cancels locked, unfinished jobs; the claims on them are void.';
 grant execute on function private.end_as_cancelled to service_role;
 
@@ -146,8 +162,11 @@ grant execute on function private.end_as_cancelled to service_role;
 create function private.cancel_one(p_id bigint, p_running boolean)
 returns json language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_job public.queue_jobs := private.lock_job(p_id);
+  v_job public.queue_jobs;
 begin
+  -- Queues before jobs, as everybody does.
+  perform private.lock_queues(array(select queue from public.queue_jobs where id = p_id));
+  v_job := private.lock_job(p_id);
   if v_job.status in ('completed', 'failed') then
     raise exception using errcode = 'PT409', message = 'job_ended',
       detail = format('Job %s has %s already.', p_id, v_job.status);
@@ -183,6 +202,7 @@ begin
     raise exception using errcode = 'PT403', message = 'role_required', detail = 'This needs the role admin.';
   end if;
   perform private.check_filter(p_filter);
+  perform private.lock_queues(null);
   -- Looked for once more under lock: a claim may have been faster.
   v_ids := array(
     select id from public.queue_jobs
@@ -220,6 +240,7 @@ returns json language plpgsql volatile security invoker set search_path = '' as 
 declare
   v_queue public.queues;
 begin
+  perform private.lock_queues(array[p_name]);
   select * into v_queue from public.queues where name = p_name for no key update;
   if v_queue.name is null then
     raise exception using errcode = 'PT404', message = 'queue_not_found', detail = format('There is no queue %s.', p_name);
@@ -266,3 +287,31 @@ end $$;
 comment on function public.set_queue_limits is
   'Sets some of rate_per_second, burst, concurrency, keep_completed, keep_failed; null takes a limit away. Answers the queue. Raises queue_not_found, invalid_limits.';
 grant execute on function public.pause_queue, public.resume_queue, public.set_queue_limits to service_role;
+
+
+-- Limits of keys ----------------------------------------------------------------------------
+
+create function public.set_key_limits(p_limit_key text, p_limits jsonb)
+returns json language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_limit private.job_limits;
+begin
+  if p_limits - array['rate_per_second', 'burst', 'blocked_until'] <> '{}' or length(p_limit_key) not between 1 and 200 then
+    raise exception using errcode = 'PT422', message = 'invalid_limits',
+      detail = 'The limits of a key are rate_per_second, burst and blocked_until; a key has 1 to 200 characters.';
+  end if;
+  insert into private.job_limits (limit_key, tokens) values (p_limit_key, 1) on conflict do nothing;
+  select * into v_limit from private.job_limits where limit_key = p_limit_key for no key update;
+  v_limit := jsonb_populate_record(v_limit, p_limits);
+  update private.job_limits set
+    rate_per_second = v_limit.rate_per_second, burst = v_limit.burst, blocked_until = v_limit.blocked_until
+  where limit_key = p_limit_key
+  returning * into v_limit;
+  -- What sleeps by the old limit is looked at again.
+  update private.queue_lanes set blocked_until = null, turn_at = now() where limit_key = p_limit_key and turn_at > now();
+  perform private.record_operation('limit', null, jsonb_build_object('limit_key', p_limit_key, 'change', p_limits), 0);
+  return to_json(v_limit);
+end $$;
+comment on function public.set_key_limits is
+  'Sets some of rate_per_second, burst and blocked_until of a limit key; null takes a limit away. Effective with the next claim. Answers the row. Raises invalid_limits.';
+grant execute on function public.set_key_limits to service_role;

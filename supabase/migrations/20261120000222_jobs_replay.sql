@@ -47,15 +47,20 @@ declare
   v_replayable boolean := coalesce((p_filter ->> 'replayable')::boolean, false);
 begin
   return query
-  select job.* from public.queue_jobs as job
-  where job.status = p_status and job.completed_at is not null
-    and (v_queue is null or job.queue = v_queue) and (v_type is null or job.type = v_type)
-    and (v_company_id is null or job.company_id = v_company_id)
-    and (v_after is null or job.completed_at >= v_after)
-    and (v_before is null or (job.completed_at, job.id) < (v_before, v_before_id))
-    and (v_error is null or strpos(job.error, v_error) > 0)
-    and (not v_replayable or private.replay_obstacle(job) is null)
-  order by job.completed_at desc, job.id desc
+  select ended.* from public.queues cross join lateral (
+    select job.* from public.queue_jobs as job
+    where job.queue = queues.name and job.status = p_status and job.completed_at is not null
+      and (v_type is null or job.type = v_type)
+      and (v_company_id is null or job.company_id = v_company_id)
+      and (v_after is null or job.completed_at >= v_after)
+      and (v_before is null or (job.completed_at, job.id) < (v_before, v_before_id))
+      and (v_error is null or strpos(job.error, v_error) > 0)
+      and (not v_replayable or private.replay_obstacle(job) is null)
+    order by job.completed_at desc, job.id desc
+    limit p_limit
+  ) as ended
+  where v_queue is null or queues.name = v_queue
+  order by ended.completed_at desc, ended.id desc
   limit p_limit;
 end $$;
 comment on function private.ended_jobs is
@@ -128,10 +133,11 @@ grant execute on function private.lock_queues_of, private.revive to service_role
 create function private.replay_one(p_id bigint, p_run_at timestamptz)
 returns json language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_job public.queue_jobs := private.lock_job(p_id);
+  v_job public.queue_jobs;
   v_obstacle text;
 begin
   perform private.lock_queues_of(array[p_id]);
+  v_job := private.lock_job(p_id);
   v_obstacle := private.replay_obstacle(v_job);
   if v_obstacle is not null then
     raise exception using errcode = 'PT409', message = v_obstacle, detail = case v_obstacle
@@ -222,7 +228,7 @@ begin
   v_copy := public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
     'type', v_job.type, 'queue', v_job.queue, 'company_id', v_job.company_id, 'data', coalesce(p_data, v_job.data),
     'priority', coalesce(p_priority, v_job.priority), 'max_attempts', v_job.max_attempts,
-    'order_key', v_job.order_key, 'delay_seconds', p_delay_seconds
+    'order_key', v_job.order_key, 'limit_key', v_job.limit_key, 'delay_seconds', p_delay_seconds
   ))) ->> 0;
   perform private.record_operation('copy', v_job.company_id, jsonb_build_object('id', p_id, 'copy', v_copy), 1);
   return json_build_object('id', v_copy);

@@ -42,6 +42,7 @@ FUNCTIONS_OF_USERS = {
     "explain_job",
     "list_conversations",
     "list_failed_jobs",
+    "list_jobs",
     "list_messages",
     "replay_job",
     "replay_jobs",
@@ -51,12 +52,14 @@ FUNCTIONS_OF_USERS = {
     "sync_inbox",
 }
 FUNCTIONS_OF_THE_SERVICE = {
-    "begin_send", "claim_jobs", "complete_jobs", "copy_job", "create_inbound_endpoint",
-    "create_instance", "delete_schedule", "due_schedules", "enqueue_jobs", "exchange_jobs",
-    "extend_jobs", "find_api_key", "find_inbound_endpoint", "find_schedule", "get_inbound_events",
-    "health", "ingest_inbound", "pause_queue", "pause_schedule", "queue_stats", "receive_inbound",
-    "record_send_result", "resume_queue", "resume_schedule", "run_schedules", "set_queue_limits",
-    "set_schedule", "sweep_jobs",
+    "begin_send", "begin_tick", "claim_jobs", "complete_jobs", "copy_job", "count_jobs",
+    "create_inbound_endpoint", "create_instance", "delete_schedule", "due_schedules",
+    "end_tick", "enqueue_jobs", "exchange_jobs", "extend_jobs", "find_api_key",
+    "find_inbound_endpoint", "find_schedule", "get_inbound_events", "health", "ingest_inbound",
+    "list_schedules", "pause_queue", "pause_schedule", "queue_health", "queue_stats",
+    "rate_opens_in", "receive_inbound", "record_send_result", "resume_queue", "resume_schedule",
+    "run_schedules", "set_key_limits", "set_queue_limits", "set_schedule", "sweep_jobs",
+    "watch_jobs",
 }  # fmt: skip
 
 RELATIONS = """

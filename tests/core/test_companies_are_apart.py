@@ -20,6 +20,17 @@ from tests.tenants import body
 Json = dict[str, Any]
 
 SHARED = {"job_types", "queues"}
+# They know no companies: the cron's secret opens them, and no user has it.
+ROUTES_OF_THE_CRON: dict[str, tuple[str, str, Json]] = {
+    "process_queue_get": ("GET", "/api/queue/process", {}),
+    "process_queue_post": ("POST", "/api/queue/process", {}),
+    "queue_stats": ("GET", "/api/queue/stats", {}),
+    "queue_health": ("GET", "/api/queue/health", {}),
+    "pause_queue": ("POST", "/api/queue/queues/inbound/pause", {}),
+    "resume_queue": ("POST", "/api/queue/queues/inbound/resume", {}),
+    "set_queue_limits": ("PUT", "/api/queue/queues/inbound/limits", {"json": {"burst": 1}}),
+    "set_key_limits": ("PUT", "/api/queue/keys/x/limits", {"json": {"burst": 1}}),
+}
 
 
 def assert_closed(answer: httpx.Response, what: str) -> None:
@@ -96,6 +107,7 @@ def tries_of_users(rivals: Rivals) -> dict[str, list[Json]]:
         "cancel_jobs": [{"p_company_id": company}],
         "explain_job": [{"p_id": job}],
         "list_failed_jobs": [{"p_company_id": company}],
+        "list_jobs": [{"p_company_id": company}, {"p_company_id": company, "p_state": "failed"}],
         "replay_job": [{"p_id": job}],
         "replay_jobs": [{"p_company_id": company, "p_status": "cancelled"}],
         "create_api_key": [{"p_name": "x", "p_company_id": company}],
@@ -198,15 +210,13 @@ def tries_of_routes(rivals: Rivals) -> dict[str, list[tuple[str, str, Json]]]:
                 to_conversation | {"id": ids["message_id"]},
             )
         ],
-        "process_queue_get": [("GET", "/api/queue/process", {})],
-        "process_queue_post": [("POST", "/api/queue/process", {})],
-        "queue_stats": [("GET", "/api/queue/stats", {})],
         "list_failed_jobs": [("GET", "/api/jobs/failed", {"params": in_company})],
         "explain_job": [("GET", f"/api/jobs/{ids['job_id']}", {})],
         "cancel_job": [("POST", f"/api/jobs/{ids['job_id']}/cancel", {})],
         "replay_job": [("POST", f"/api/jobs/{ids['job_id']}/replay", {})],
         "cancel_jobs": [("POST", "/api/jobs/cancel", {"json": in_company})],
         "replay_jobs": [("POST", "/api/jobs/replay", {"json": in_company})],
+        **{name: [one] for name, one in ROUTES_OF_THE_CRON.items()},
     }
 
 

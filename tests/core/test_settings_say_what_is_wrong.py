@@ -17,6 +17,13 @@ COMPLETE = {
     "CRON_SECRET": "a" * 16,
 }
 NAMES = ("SUPABASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY")
+NUMBERS = (
+    "QUEUE_BUDGET_SECONDS",
+    "QUEUE_BATCH",
+    "QUEUE_TICKS",
+    "QUEUE_REINVOKE_HOPS",
+    "INBOUND_DRAIN_SECONDS",
+)
 
 
 def test_a_complete_environment_is_read() -> None:
@@ -38,6 +45,36 @@ def test_on_lambda_nothing_runs_after_the_answer() -> None:
     assert Settings.from_env({"AWS_LAMBDA_FUNCTION_NAME": "x"}).inbound_drain_seconds == 0.0
 
 
+@pytest.mark.parametrize(
+    ("env", "url"),
+    [
+        ({}, ""),
+        ({"PUBLIC_URL": "https://recado.example.com/"}, "https://recado.example.com"),
+        ({"VERCEL_ENV": "production", "VERCEL_URL": "a", "PUBLIC_URL": "http://b"}, "http://b"),
+        (
+            {
+                "VERCEL_ENV": "production",
+                "VERCEL_URL": "x-1.vercel.app",
+                "VERCEL_PROJECT_PRODUCTION_URL": "x.com",
+            },
+            "https://x.com",
+        ),
+        (
+            {
+                "VERCEL_ENV": "preview",
+                "VERCEL_URL": "x-2.vercel.app",
+                "VERCEL_PROJECT_PRODUCTION_URL": "x.com",
+            },
+            "https://x-2.vercel.app",
+        ),
+    ],
+)
+def test_a_deployment_knows_its_address_and_a_preview_not_that_of_production(
+    env: dict[str, str], url: str
+) -> None:
+    assert Settings.from_env(env).public_url == url
+
+
 @pytest.mark.parametrize("missing", [NAMES[:1], NAMES[1:2], NAMES[2:], NAMES])
 def test_all_that_is_missing_is_named_at_once(missing: tuple[str, ...]) -> None:
     settings = Settings.from_env({k: v for k, v in COMPLETE.items() if k not in missing})
@@ -46,14 +83,14 @@ def test_all_that_is_missing_is_named_at_once(missing: tuple[str, ...]) -> None:
     assert re.findall("[A-Z_]{9,}", raised.value.detail) == list(missing)
 
 
-@pytest.mark.parametrize("name", ["QUEUE_BUDGET_SECONDS", "QUEUE_BATCH", "INBOUND_DRAIN_SECONDS"])
+@pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("text", ["ten", "1,5", "-1", "1e9", "nan", "inf", "0x10"])
 def test_a_number_that_is_none_stops_the_start(name: str, text: str) -> None:
     with pytest.raises(ValueError, match=name):
         Settings.from_env(COMPLETE | {name: text})
 
 
-@pytest.mark.parametrize("name", ["QUEUE_BUDGET_SECONDS", "QUEUE_BATCH", "INBOUND_DRAIN_SECONDS"])
+@pytest.mark.parametrize("name", NUMBERS)
 def test_an_empty_number_is_the_default(name: str) -> None:
     assert Settings.from_env(COMPLETE | {name: ""}) == Settings.from_env(COMPLETE)
 

@@ -50,8 +50,8 @@ async def test_a_type_brings_its_queue_and_limits(queue: TestQueue) -> None:
         ({"priority": 10}, "a_priority_is_a_digit"),
         ({"max_attempts": 0}, "max_attempts_is_positive"),
         ({"data": []}, "data_is_an_object"),
-        ({"data": {"x": "y" * 300_000}}, "data_is_at_most_256_kilobytes"),
-        ({"queue": "no-such-queue"}, "queue_jobs_queue_fkey"),
+        ({"data": {"x": "y" * 300_000}}, "job_too_large"),
+        ({"queue": "no-such-queue"}, "unknown_queue"),
     ],
 )
 async def test_a_wrong_job_is_refused_by_name(

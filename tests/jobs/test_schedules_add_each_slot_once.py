@@ -192,7 +192,7 @@ async def test_a_tick_runs_what_is_due_and_says_so(calendar: Calendar, api: Api)
 
 
 async def test_a_database_that_is_down_puts_schedules_off(settings: Settings) -> None:
-    """The tick goes on to drain, which waits for the database."""
+    """The tick says 503 then, and the next one finds what is due."""
     http = HttpClient()
     down = Database(replace(settings, supabase_url="http://127.0.0.1:9"), http)
     assert await Schedules(Queue(down)).run_due() == 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from functions.core.db import Database
+from functions.jobs.context import JobContext
 from functions.jobs.models import (
     BatchHandler,
     GiveUp,
@@ -22,7 +23,7 @@ from tests.fixtures import until
 from tests.jobs.conftest import TestQueue
 
 
-async def nothing(job: Job) -> Json | None:
+async def nothing(job: Job, _: JobContext) -> Json | None:
     return None
 
 
@@ -33,7 +34,7 @@ def runner(db: Database, handlers: Handlers, batch: int = 100) -> Runner:
 async def test_everything_due_is_done_in_one_drain(queue: TestQueue, db: Database) -> None:
     done: list[int] = []
 
-    async def work(job: Job) -> Json:
+    async def work(job: Job, _: JobContext) -> Json:
         done.append(job.data["n"])
         return {"n": job.data["n"]}
 
@@ -45,7 +46,7 @@ async def test_everything_due_is_done_in_one_drain(queue: TestQueue, db: Databas
 
 
 async def test_jobs_enqueued_by_jobs_are_done_too(queue: TestQueue, db: Database) -> None:
-    async def work(job: Job) -> None:
+    async def work(job: Job, _: JobContext) -> None:
         if job.data["left"]:
             await queue.enqueue({"data": {"left": job.data["left"] - 1}})
 
@@ -72,7 +73,7 @@ async def test_what_a_handler_raises_decides(
     queue: TestQueue,
     db: Database,
 ) -> None:
-    async def work(job: Job) -> None:
+    async def work(job: Job, _: JobContext) -> None:
         raise raised
 
     (job_id,) = await queue.enqueue({})
@@ -90,7 +91,7 @@ async def test_an_unknown_type_is_dead_with_a_reason(queue: TestQueue, db: Datab
 
 
 async def test_a_handler_that_hangs_is_stopped_and_retried(queue: TestQueue, db: Database) -> None:
-    async def hang(job: Job) -> None:
+    async def hang(job: Job, _: JobContext) -> None:
         await asyncio.Event().wait()
 
     (job_id,) = await queue.enqueue({})
@@ -103,7 +104,7 @@ async def test_a_handler_that_hangs_is_stopped_and_retried(queue: TestQueue, db:
 async def test_concurrency_of_a_type_is_kept(queue: TestQueue, db: Database) -> None:
     running, most = 0, 0
 
-    async def work(job: Job) -> None:
+    async def work(job: Job, _: JobContext) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -116,7 +117,7 @@ async def test_concurrency_of_a_type_is_kept(queue: TestQueue, db: Database) -> 
 
 
 async def test_what_did_not_start_in_time_goes_back(queue: TestQueue, db: Database) -> None:
-    async def work(job: Job) -> None:
+    async def work(job: Job, _: JobContext) -> None:
         await asyncio.sleep(0.6)
 
     await queue.enqueue(*({} for _ in range(10)))
@@ -185,7 +186,7 @@ async def test_waiting_jobs_go_back_when_the_time_is_up(queue: TestQueue, db: Da
 async def test_what_has_started_gets_its_time_after_the_budget(
     queue: TestQueue, db: Database
 ) -> None:
-    async def work(job: Job) -> None:
+    async def work(job: Job, _: JobContext) -> None:
         await asyncio.sleep(0.6)
 
     await queue.enqueue({})
@@ -194,7 +195,7 @@ async def test_what_has_started_gets_its_time_after_the_budget(
 
 
 async def test_the_limit_of_the_platform_ends_everything(queue: TestQueue, db: Database) -> None:
-    async def work(job: Job) -> None:
+    async def work(job: Job, _: JobContext) -> None:
         await asyncio.Event().wait()
 
     (job_id,) = await queue.enqueue({})
@@ -207,7 +208,7 @@ async def test_the_limit_of_the_platform_ends_everything(queue: TestQueue, db: D
 async def test_a_nudge_is_followed_while_a_slow_job_runs(queue: TestQueue, db: Database) -> None:
     slow_started, quick_done = asyncio.Event(), asyncio.Event()
 
-    async def work(job: Job) -> None:
+    async def work(job: Job, _: JobContext) -> None:
         if job.data["slow"]:
             slow_started.set()
             await quick_done.wait()
@@ -226,7 +227,7 @@ async def test_a_nudge_is_followed_while_a_slow_job_runs(queue: TestQueue, db: D
 async def test_two_drains_at_once_do_each_job_once(queue: TestQueue, db: Database) -> None:
     done: list[int] = []
 
-    async def work(job: Job) -> None:
+    async def work(job: Job, _: JobContext) -> None:
         done.append(job.id)
 
     ids = await queue.enqueue(*({} for _ in range(200)))
