@@ -17,7 +17,8 @@ PARTS = {
     "local.whatsapp": "fake WhatsApp",
     "bench.load": "benchmark",
     "bench.watcher": "benchmark",
-    "bench.worker": "worker",
+    "bench.queue.worker": "worker",
+    "bench/queue/": "worker",
     "postgres": "Postgres",
 }
 

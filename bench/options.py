@@ -13,9 +13,11 @@ class Options:
     """inbound and reads: length of a measurement."""
     chats: int = 400
     """inbound: people who write, half of them to each provider's number."""
-    jobs: int = 10_000
-    """drain: jobs per measurement."""
+    jobs: int = 20_000
+    """queue: jobs per measurement; slow contestants get fewer."""
+    quick: bool = False
+    """queue: fewer jobs and settings, in less than three minutes."""
     rounds: int = 3
-    """drain, gateway: interleaved rounds, of which the median counts."""
+    """queue, gateway: interleaved rounds, of which the median counts."""
     repeats: int = 7
     """cold: interpreter starts, of which the median counts."""

@@ -2,7 +2,8 @@
 
     app         composition root: routers, the table of job handlers -> imports everything
     index, aws  the doors of Vercel and AWS Lambda                   -> app
-    messaging   webhooks in, messages out                         -> core, providers, jobs
+    cli         the command line, for people and scripts             -> rooms
+    messaging   webhooks in, messages out                            -> core, providers, jobs
     jobs        the queue: claim, run, settle                        -> core
     realtime    versions, topics, the subscriber                     -> core
     providers   WhatsApp dialects, pure translators                  -> core

@@ -3,6 +3,7 @@
 A new kind of job is a row in a room's `handlers`, a new provider a line in PROVIDERS.
 """
 
+import secrets
 from collections.abc import Mapping
 
 from fastapi import FastAPI
@@ -13,11 +14,13 @@ from functions.core.auth import Authenticator
 from functions.core.db import Database
 from functions.core.http import HttpClient
 from functions.core.settings import Settings
+from functions.jobs import list_routes as jobs_lists
 from functions.jobs import operations as jobs_operations
 from functions.jobs import routes as jobs_routes
 from functions.jobs.background import BackgroundDrain
 from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
+from functions.jobs.ticks import Ticks
 from functions.messaging import handlers as messaging_handlers
 from functions.messaging import inbound as messaging_inbound
 from functions.messaging import routes as messaging_routes
@@ -55,7 +58,8 @@ PROVIDER_CONNECTIONS = 32
 def create_runner(settings: Settings, db: Database, outside: HttpClient) -> Runner:
     """A runner with the handlers of all rooms; `outside` calls the providers."""
     handlers = messaging_handlers.handlers(db, outside, PROVIDERS)
-    return Runner(Queue(db), handlers, settings.queue_batch)
+    queue = Queue(db, worker=f"{settings.worker_name}/{secrets.token_hex(3)}")
+    return Runner(queue, handlers, settings.queue_batch)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -77,7 +81,9 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(messaging_inbound.router(db, PROVIDERS, drain))
     app.include_router(messaging_routes.router(auth, drain))
-    app.include_router(jobs_routes.router(settings, Queue(db), runner))
+    ticks = Ticks(settings, Queue(db), runner, http)
+    app.include_router(jobs_routes.router(settings, Queue(db), ticks))
+    app.include_router(jobs_lists.router(auth))
     app.include_router(jobs_operations.router(auth, drain))
 
     @app.get(

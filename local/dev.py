@@ -20,44 +20,47 @@ from rich.markup import escape
 from local import demo
 from local.demo import Demo
 from local.processes import Child
+from local.running import announced, with_resets
 from local.screen import Screen
 from local.show import Show
 from local.stack import Ports, Stack, StackError, choose_port, reset
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / ".recado" / "dev"
-# Of the Supabase CLI and its neighbours; a taken one is replaced by any free port.
-API_PORT = 54320
-PORTS = Ports(gateway=54321, postgres=54322, whatsapp=54323)
-PORTS_WANTED = (API_PORT, PORTS.gateway, PORTS.postgres, PORTS.whatsapp)
 TICK_SECONDS = 15.0
 
 
-async def run(*, fresh: bool) -> None:
+async def run(folder: Path, ports: Ports, *, fresh: bool, postgres_version: int | None) -> None:
     """Runs until Ctrl-C. Raises StackError and the like with a message for people."""
-    began = time.monotonic()
     with Screen() as screen:
         if fresh:
-            await reset(DATA)
-        screen.say("[bold]Recado[/bold] starts: database, Supabase gateway, fake WhatsApp, API ...")
-        async with Stack(DATA, PORTS, seeded=True) as stack, _api(stack) as (api_url, cron_secret):
-            assert stack.whatsapp_url
-            company = await demo.load(
-                url=stack.url,
-                secret_key=stack.keys.secret_key,
-                stack_secret=stack.keys.jwt_secret,
-                api_url=api_url,
-                whatsapp_url=stack.whatsapp_url,
-            )
-            _introduce(screen, stack, api_url, cron_secret, company, time.monotonic() - began)
+            await reset(folder)
+        stack = Stack(folder, ports, postgres_version=postgres_version, seeded=True)
+        await with_resets(lambda: _run(screen, stack, ports), folder)
+
+
+async def _run(screen: Screen, stack: Stack, ports: Ports) -> None:
+    began = time.monotonic()
+    screen.say("[bold]Recado[/bold] starts: database, Supabase gateway, fake WhatsApp, API ...")
+    async with stack, _api(stack, ports) as (api_url, cron_secret):
+        company = await demo.load(
+            url=stack.url,
+            secret_key=stack.keys.secret_key,
+            stack_secret=stack.keys.jwt_secret,
+            api_url=api_url,
+            whatsapp_url=stack.whatsapp_url,
+        )
+        with announced(stack, api_url):
+            seconds = time.monotonic() - began
+            _introduce(screen, stack, ports, api_url, cron_secret, company, seconds)
             show = Show(screen, stack, api_url, company)
             await _play(show, _tick_forever(screen, api_url, cron_secret), stack.logs)
 
 
 @asynccontextmanager
-async def _api(stack: Stack) -> AsyncIterator[tuple[str, str]]:
-    """The API as it is deployed, in a process of its own."""
-    port = choose_port(API_PORT, strict=False)
+async def _api(stack: Stack, ports: Ports) -> AsyncIterator[tuple[str, str]]:
+    """The API as it is deployed, in a process of its own, on the port before the gateway's."""
+    port = choose_port(ports.gateway - 1, strict=ports.strict)
     cron_secret = demo.derive(stack.keys.jwt_secret, "cron")
     environment = {
         "SUPABASE_URL": stack.url,
@@ -89,11 +92,17 @@ async def _answers(url: str) -> bool:
 
 
 def _introduce(
-    screen: Screen, stack: Stack, api_url: str, cron_secret: str, company: Demo, seconds: float
+    screen: Screen,
+    stack: Stack,
+    ports: Ports,
+    api_url: str,
+    cron_secret: str,
+    company: Demo,
+    seconds: float,
 ) -> None:
     screen.say(f"Ready after {seconds:.1f} s. Ctrl-C stops; `make dev FRESH=1` starts over.")
-    urls = [api_url, stack.url, stack.postgres.url(), str(stack.whatsapp_url)]
-    for wanted, url in zip(PORTS_WANTED, urls, strict=True):
+    urls = [api_url, stack.url, stack.postgres.url(), stack.whatsapp_url]
+    for wanted, url in enumerate(urls, ports.gateway - 1):
         if urlsplit(url).port != wanted:
             screen.say(f"[yellow]Port {wanted} is taken; this start uses {urlsplit(url).port}.[/]")
     screen.say()
@@ -110,7 +119,9 @@ def _introduce(
             "logs": str(stack.logs),
         }
     )
-    screen.say("\nWrite to the company as a customer, from another terminal:")
+    screen.say("\nWatch and steer its queues, from another terminal (docs/cli.md):")
+    screen.say("  ./recado jobs watch")
+    screen.say("Write to the company as a customer:")
     screen.say(
         f"  curl -s {stack.whatsapp_url}/_fake/inbound -d "
         """'{"number": "balcao", "from": "5511955550005", "name": "Você", "body": "Oi!"}'\n"""

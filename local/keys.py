@@ -3,6 +3,8 @@
 They are made at random per data directory, so a key of one developer opens nothing elsewhere.
 """
 
+import hashlib
+import hmac
 import secrets
 import time
 from dataclasses import asdict, dataclass, fields
@@ -72,6 +74,11 @@ class Keys(ApiKeys):
         fresh.write_bytes(orjson.dumps(asdict(keys), option=orjson.OPT_INDENT_2))
         fresh.rename(path)
         return keys
+
+    @property
+    def storage_secret(self) -> str:
+        """Signs links to stored objects; derived, so that no such link is ever an access token."""
+        return hmac.new(self.jwt_secret.encode(), b"storage", hashlib.sha256).hexdigest()
 
     def role_of(self, api_key: str) -> str | None:
         """`anon` or `service_role` for one of this project's four API keys, None for any other."""

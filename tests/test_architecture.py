@@ -22,11 +22,12 @@ ARROWS = {
     **{room: frozenset({"core"}) for room in SHARED_ROOMS},
     **{room: frozenset({"core", "providers"}) | SHARED_ROOMS for room in BUSINESS_ROOMS},
 }
-# The composition root and the two entries that hosts call.
+# The composition root, the two entries that hosts call, and the one that people call.
 ENTRIES = {
     "app": frozenset(ARROWS),
     "index": frozenset({"app", "core"}),
     "aws": frozenset({"app", "core", "jobs"}),
+    "cli": frozenset(ARROWS) | {"app"},
 }
 
 # package -> the only places in functions/ that may import it
@@ -44,6 +45,7 @@ SQL_ONLY_ROOMS = {
 }
 # Folders of tests that are no room of functions/.
 OTHER_TESTS = {
+    "cli": "the command line",
     "deploy": "the migrations on the databases that they will meet",
     "demo": "what `make dev` shows",
     "faults": "crashes, restarts and lost answers, across all rooms",

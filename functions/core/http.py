@@ -3,7 +3,7 @@ request."""
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
@@ -13,6 +13,8 @@ import httpx
 DATABASE_CONNECTIONS = 8
 # Connecting is quick or hopeless; an answer may take as long as the database allows (8 s).
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+# Long enough for a proxy to pass a request on, and for a refusal to come back.
+STARTING = httpx.Timeout(2.0, connect=3.0)
 
 
 class HttpClient:
@@ -69,6 +71,18 @@ class HttpClient:
             yield client
         finally:
             free.release()
+
+    async def start(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Posts to what works longer than anybody waits: whether it has started, as far as one can
+        tell without its answer. Never raises for the network's sake; made once."""
+        try:
+            async with self.connection() as client:
+                answer = await client.post(url, headers=headers, timeout=STARTING)
+        except httpx.ReadTimeout:
+            return True
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+        return answer.is_success
 
     async def close(self) -> None:
         """Closes the connections; a later `get` opens new ones."""

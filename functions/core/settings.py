@@ -29,6 +29,16 @@ class Settings:
     where the platform tells its limit, a tick keeps that too."""
     queue_batch: int = 100
     """QUEUE_BATCH: jobs leased per round trip, 1-1000."""
+    queue_ticks: int = 4
+    """QUEUE_TICKS: how many ticks work at once, 1-64; one more answers at once."""
+    queue_reinvoke_hops: int = 0
+    """QUEUE_REINVOKE_HOPS: how often in a row a tick whose time is up while jobs are due calls the
+    next one, 0-100. Needs PUBLIC_URL."""
+    public_url: str = ""
+    """PUBLIC_URL: where this deployment is reached; on Vercel known without it."""
+    worker_name: str = "worker"
+    """WORKER_NAME: what jobs say who ran them, with a random end per process; the platform's region
+    without it."""
     inbound_drain_seconds: float = 10.0
     """INBOUND_DRAIN_SECONDS: work after a webhook's or send's answer, in the same invocation; 0
     leaves it to the next tick, and is the default on AWS Lambda, where the answer would wait."""
@@ -39,12 +49,16 @@ class Settings:
         on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in env
         return cls(
             supabase_url=env.get("SUPABASE_URL", "").rstrip("/"),
-            secret_key=env.get("SUPABASE_SECRET_KEY") or env.get("SUPABASE_SERVICE_ROLE_KEY", ""),
-            publishable_key=env.get("SUPABASE_PUBLISHABLE_KEY") or env.get("SUPABASE_ANON_KEY", ""),
+            secret_key=_first(env, "SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"),
+            publishable_key=_first(env, "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"),
             cron_secret=env.get("CRON_SECRET", ""),
             queue_secret=env.get("QUEUE_SECRET", ""),
             queue_budget_seconds=_number(env, "QUEUE_BUDGET_SECONDS", 50.0, 1.0, 3600.0),
             queue_batch=int(_number(env, "QUEUE_BATCH", 100, 1, 1000)),
+            queue_ticks=int(_number(env, "QUEUE_TICKS", 4, 1, 64)),
+            queue_reinvoke_hops=int(_number(env, "QUEUE_REINVOKE_HOPS", 0, 0, 100)),
+            public_url=_public_url(env),
+            worker_name=_first(env, "WORKER_NAME", "VERCEL_REGION", "AWS_REGION") or "worker",
             inbound_drain_seconds=_number(
                 env, "INBOUND_DRAIN_SECONDS", 0.0 if on_lambda else 10.0, 0.0, 3600.0
             ),
@@ -73,6 +87,21 @@ class Settings:
                 hint="Set it to a long random value and deploy again.",
             )
         return secrets
+
+
+def _first(env: Mapping[str, str], *names: str) -> str:
+    return next((value for name in names if (value := env.get(name))), "")
+
+
+def _public_url(env: Mapping[str, str]) -> str:
+    """Vercel names the production address in previews too, which must not call it."""
+    if given := env.get("PUBLIC_URL"):
+        return given.rstrip("/")
+    if env.get("VERCEL_ENV") == "production":
+        host = _first(env, "VERCEL_PROJECT_PRODUCTION_URL", "VERCEL_URL")
+    else:
+        host = env.get("VERCEL_URL", "")
+    return f"https://{host}" if host else ""
 
 
 def _number(

@@ -2,8 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from functions.jobs.context import JobContext
 
 Json = dict[str, Any]
 Outcome = Literal["ok", "retry", "snooze", "release", "rate_limited", "dead", "cancelled"]
@@ -22,6 +26,9 @@ class Job:
     max_attempts: int
     company_id: str | None = None
     order_key: str | None = None
+    limit_key: str | None = None
+    progress: Json | None = None
+    """What an earlier attempt noted last."""
 
     @property
     def is_last_attempt(self) -> bool:
@@ -29,7 +36,12 @@ class Job:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Job":
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+        return cls(*_in_order(row))
+
+
+_in_order = itemgetter(*Job.__dataclass_fields__)
+
+IfExists = Literal["keep", "replace", "reject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +54,17 @@ class NewJob:
     queue: str | None = None
     priority: int | None = None
     delay_seconds: float | None = None
+    run_at: datetime | None = None
+    """Not before; instead of delay_seconds."""
     max_attempts: int | None = None
     unique_key: str | None = None
+    if_exists: IfExists = "keep"
+    """Where an unfinished job has the unique_key: keep it, replace its data and time (debounce; one
+    that runs goes on, beside the new one), or reject the call with Conflict unique_key_taken."""
     order_key: str | None = None
+    """Jobs of a queue and order key run one at a time, in order."""
+    limit_key: str | None = None
+    """Jobs of a limit key share its rate and its rests (Operator.set_key_limits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +98,25 @@ class Snooze(Exception):
         self.after_seconds = after_seconds
 
 
+class RateLimited(Exception):
+    """A handler's answer: the provider said "not before". Does not count as an attempt, and no job
+    of its limit key, or of its queue where it has none, starts before that."""
+
+    def __init__(self, after_seconds: float = 60.0, *, until: datetime | None = None) -> None:
+        """A time with its zone, if given, counts instead of the seconds."""
+        if until is not None:
+            after_seconds = (until - datetime.now(UTC)).total_seconds()
+        super().__init__(f"not before {after_seconds:g} s")
+        self.after_seconds = after_seconds
+
+
 class GiveUp(Exception):
     """A handler's answer: it will never work. The job fails at once."""
+
+
+class Cancelled(Exception):
+    """A handler's answer: nobody wants this any more. Also raised by JobContext where the job was
+    cancelled or its lease lost; let it pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +124,7 @@ class Handler:
     """Does one job at a time. Returns a small result to keep, or raises one of the answers above;
     any other exception is a defect, retried like RetryLater."""
 
-    run: Callable[[Job], Awaitable[Json | None]]
+    run: "Callable[[Job, JobContext], Awaitable[Json | None]]"
     timeout_seconds: float = 30.0
     concurrency: int = 10
 

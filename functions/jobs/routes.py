@@ -1,19 +1,26 @@
-"""The queue over HTTP: the tick that cron calls, and what the queues look like."""
+"""The queue over HTTP: the tick that cron calls, how the queues do, and what operators set."""
 
 import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Security
+from fastapi import APIRouter, Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, Field
 
 from functions.core import deadline
 from functions.core.errors import Unauthorized
 from functions.core.problems import answers
 from functions.core.settings import Settings
+from functions.jobs.bodies import (
+    KeyLimits,
+    KeySettings,
+    QueueHealth,
+    QueueLimits,
+    QueueSettings,
+    QueueState,
+    Tick,
+)
 from functions.jobs.rpc import Queue
-from functions.jobs.runner import Runner
-from functions.jobs.schedules import Schedules
+from functions.jobs.ticks import HOP_HEADER, MAX_HOPS, Ticks
 
 Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
@@ -21,41 +28,16 @@ Bearer = Annotated[
         HTTPBearer(auto_error=False, scheme_name="cron", description="CRON_SECRET or QUEUE_SECRET.")
     ),
 ]
+Hop = Annotated[
+    int,
+    Header(
+        alias=HOP_HEADER, ge=0, le=MAX_HOPS, description="Set by a tick that calls the next one."
+    ),
+]
 
 
-class Tick(BaseModel):
-    """What one tick did."""
-
-    scheduled: int = Field(description="Jobs added by schedules that were due.")
-    claimed: int
-    completed: int
-    retried: int
-    failed: int
-    cancelled: int
-    released: int = Field(
-        description="Put off, or given back unstarted when the time was up; no attempt is counted."
-    )
-    stale: int = Field(description="Settled too late: another worker had taken over.")
-    drained: bool = Field(description="Nothing due was left.")
-    duration_seconds: float
-    deleted: int = Field(description="Ended jobs past their retention.")
-
-
-class QueueState(BaseModel):
-    """One queue now."""
-
-    paused: bool
-    blocked_until: str | None = Field(description="A provider asked for a rest until then.")
-    waiting: int = Field(description="Due, and not started.")
-    scheduled: int = Field(description="Due later.")
-    running: int
-    failed: int
-    oldest_waiting_seconds: float
-
-
-def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
+def router(settings: Settings, queue: Queue, ticks: Ticks) -> APIRouter:
     """The routes under /api/queue. All need CRON_SECRET or QUEUE_SECRET as bearer."""
-    schedules = Schedules(queue)
 
     async def authorize(bearer: Bearer = None) -> None:
         given = bearer.credentials.strip().encode() if bearer else b""
@@ -67,19 +49,21 @@ def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
             )
 
     routes = APIRouter(prefix="/api/queue", tags=["queue"], dependencies=[Depends(authorize)])
+    _add_tick(routes, ticks)
+    _add_reads(routes, queue)
+    _add_settings(routes, queue)
+    return routes
 
-    async def tick(request: Request) -> Any:
+
+def _add_tick(routes: APIRouter, ticks: Ticks) -> None:
+    async def tick(request: Request, hop: Hop = 0) -> Any:
         """Adds the jobs of due schedules, then works through due jobs until none is left or the
         time budget is over.
 
-        Safe to call at any time and twice at once: a job is leased to one worker only.
+        Safe to call at any time and twice at once: a job is leased to one worker only, and of more
+        than QUEUE_TICKS at once the last ones answer without work.
         """
-        scheduled = await schedules.run_due()
-        left = deadline.remaining_seconds(request.scope)
-        report = await runner.drain(settings.queue_budget_seconds, limit_seconds=left)
-        swept = await queue.sweep_jobs()
-        drained = {name: getattr(report, name) for name in report.__dataclass_fields__}
-        return {"scheduled": scheduled} | drained | swept
+        return await ticks.run(deadline.remaining_seconds(request.scope), hop)
 
     # Vercel's cron sends GET; pg_net and most others POST.
     for method in ("GET", "POST"):
@@ -89,10 +73,12 @@ def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
             methods=[method],
             operation_id=f"process_queue_{method.lower()}",
             response_model=Tick,
-            responses=answers(401, 503),
+            responses=answers(401, 422, 503),
             summary="Work through the queue",
         )
 
+
+def _add_reads(routes: APIRouter, queue: Queue) -> None:
     @routes.get(
         "/stats",
         response_model=dict[str, QueueState],
@@ -101,7 +87,65 @@ def router(settings: Settings, queue: Queue, runner: Runner) -> APIRouter:
         summary="Look at the queues",
     )
     async def stats() -> Any:
-        """What waits, runs and failed, per queue."""
+        """What waits, runs and failed, how fast, and until when, per queue."""
         return await queue.queue_stats()
 
-    return routes
+    @routes.get(
+        "/health",
+        response_model=QueueHealth,
+        responses=answers(401, 503),
+        operation_id="queue_health",
+        summary="Ask whether the queues do well",
+    )
+    async def health() -> Any:
+        """200 also when they do not: a monitor looks for `"health":"ok"` in the answer."""
+        return await queue.queue_health()
+
+
+def _add_settings(routes: APIRouter, queue: Queue) -> None:
+    @routes.post(
+        "/queues/{name}/pause",
+        response_model=QueueSettings,
+        responses=answers(401, 404, 422, 503),
+        operation_id="pause_queue",
+        summary="Pause a queue",
+    )
+    async def pause(name: str) -> Any:
+        """Nothing of it starts any more; what runs goes on."""
+        return await queue.operator().pause_queue(name)
+
+    @routes.post(
+        "/queues/{name}/resume",
+        response_model=QueueSettings,
+        responses=answers(401, 404, 422, 503),
+        operation_id="resume_queue",
+        summary="Resume a queue",
+    )
+    async def resume(name: str) -> Any:
+        """Also when a provider asked for a rest. Jobs start with the next tick."""
+        return await queue.operator().resume_queue(name)
+
+    @routes.put(
+        "/queues/{name}/limits",
+        response_model=QueueSettings,
+        responses=answers(400, 401, 404, 422, 503),
+        operation_id="set_queue_limits",
+        summary="Set rate, concurrency and retention of a queue",
+    )
+    async def set_queue_limits(name: str, limits: QueueLimits) -> Any:
+        """Effective with the next claim."""
+        given = limits.model_dump(exclude_unset=True)
+        return await queue.operator().set_queue_limits(name, given)
+
+    @routes.put(
+        # Keys are free text: one may have a slash.
+        "/keys/{limit_key:path}/limits",
+        response_model=KeySettings,
+        responses=answers(400, 401, 422, 503),
+        operation_id="set_key_limits",
+        summary="Set the rate of a limit key",
+    )
+    async def set_key_limits(limit_key: str, limits: KeyLimits) -> Any:
+        """For the jobs that have this key, whatever their queue. Effective with the next claim."""
+        given = limits.model_dump(exclude_unset=True)
+        return await queue.operator().set_key_limits(limit_key, given)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from functions.core.db import Database
 from functions.core.errors import Unavailable
 from functions.core.http import HttpClient
+from functions.jobs.context import JobContext
 from functions.jobs.models import BatchHandler, Handler, Handlers, Job, Json, RetryLater, Snooze
 from functions.messaging import rpc
 from functions.providers.base import Instance, OutboundMessage, Provider, SendResult
@@ -36,7 +37,7 @@ def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) 
         senseless = {job.id: "data.event_id is missing" for job in jobs if not _names_event(job)}
         return senseless | {job_of[event_id]: error for event_id, error in failed.items()}
 
-    async def send(job: Job) -> Json:
+    async def send(job: Job, context: JobContext) -> Json:
         """Calls the provider once for a message, its attempt written before and after."""
         service = db.as_service()
         message_id = job.data["message_id"]
@@ -50,7 +51,7 @@ def handlers(db: Database, http: HttpClient, providers: Mapping[str, Provider]) 
         result = await _call(http, providers, order)
         recorded = await _until_answered(
             lambda: rpc.record_send_result(
-                service, message_id, order["attempt"], result, last=job.is_last_attempt
+                service, message_id, order["attempt"], result, last=context.is_last_attempt
             )
         )
         if result.outcome == "paused":

@@ -1,48 +1,35 @@
 """What a WhatsApp provider is to the rest of Recado: the Provider protocol and its shapes.
 
 A provider translates and nothing else: bytes of a webhook into stored items, an item into events,
-an outbound message into an HTTP call and its answer into an outcome. It keeps no state, reads no
-database and knows no jobs, so every shape here is plain data that orjson can write.
+an outbound message or a command into HTTP calls and their answers into an outcome. It keeps no
+state, reads no database and knows no jobs. A further one is a module with an object that fulfils
+the protocol, and its line in `functions/app.py`.
+
+events.py    what an item says            commands.py  what can be asked for beside a send
+attempt.py   the classes of failure and the reaction to each
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import httpx
 
-Json = dict[str, Any]
+from functions.providers.events import Event, Identity, Json
+
+if TYPE_CHECKING:
+    from functions.providers.attempt import Reaction
+    from functions.providers.commands import Answer, Command
+
 Secrets = Mapping[str, list[str]]
 
 RouteKind = Literal["instance", "phone_number_id", "waba"]
-IdentityKind = Literal["phone", "wa_id", "lid", "bsuid", "parent_bsuid", "username"]
-Direction = Literal["in", "out"]
-Origin = Literal["contact", "phone_echo", "api_echo"]
-ChatKind = Literal["direct", "group", "broadcast", "newsletter"]
-MessageType = Literal[
-    "text",
-    "image",
-    "audio",
-    "video",
-    "document",
-    "sticker",
-    "location",
-    "contacts",
-    "interactive",
-    "button",
-    "reaction",
-    "order",
-    "edit",
-    "revoke",
-    "poll",
-    "system",
-    "unsupported",
-]
-Status = Literal["accepted", "sent", "delivered", "read", "played", "failed"]
-InstanceState = Literal["open", "connecting", "closed", "qr", "banned"]
 Outcome = Literal["accepted", "retryable", "permanent", "paused", "unknown"]
 Scope = Literal["contact", "instance", "account", "recipient", "request"]
-OutboundType = Literal["text", "image", "audio", "video", "document", "template", "reaction"]
+OutboundType = Literal[
+    "text", "image", "audio", "video", "document", "sticker", "location", "contacts", "poll",
+    "interactive", "template", "reaction", "edit", "revoke",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,92 +45,6 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """One name under which WhatsApp knows a contact; phone is E.164, the others as they came."""
-
-    kind: IdentityKind
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
-    """A message in a chat: from the contact, or our side's own as the provider repeats it."""
-
-    provider_message_id: str
-    sent_at: str | None  # ISO 8601, UTC; None when the body has no time: the arrival counts
-    chat_address: str  # where an answer goes
-    direction: Direction = "in"
-    origin: Origin = "contact"
-    chat_kind: ChatKind = "direct"
-    identities: list[Identity] = field(default_factory=list)  # of the contact; phone first
-    author: Json | None = None  # {"id", "name"} of a group's participant
-    name: str | None = None  # profile name; never ''
-    type: MessageType = "unsupported"
-    body: str | None = None
-    media: Json | None = None  # {"id"|"url", "mime_type", "sha256", "file_name", ...}
-    payload: Json = field(default_factory=dict)
-    reply_to: str | None = None
-    target: str | None = None  # the message a reaction, edit or revoke is about
-    status: Status | None = None
-    event: Literal["message"] = field(default="message", init=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChanged:
-    """What became of a message of ours; `client_ref` is our own id where the provider echoes it."""
-
-    provider_message_id: str
-    status: Status
-    at: str | None = None
-    client_ref: str | None = None
-    error: Json | None = None  # {"code", "title", "details", "class"}
-    identities: list[Identity] = field(default_factory=list)
-    event: Literal["status"] = field(default="status", init=False)
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceChanged:
-    """The connection of a number changed; None in a field means the event says nothing about it.
-
-    `at` orders the changes of one number. It is the clock of its server, whatever that shows.
-    """
-
-    state: InstanceState | None = None
-    reason: str | None = None
-    number: str | None = None  # E.164
-    qr: str | None = None
-    at: str | None = None  # ISO 8601
-    event: Literal["instance"] = field(default="instance", init=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ContactSeen:
-    identities: list[Identity]
-    name: str | None = None
-    event: Literal["contact"] = field(default="contact", init=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something the provider announces that no message, status or connection event covers."""
-
-    name: str
-    value: Json
-    event: Literal["notice"] = field(default="notice", init=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The item is kept; nothing is concluded from it."""
-
-    reason: str
-    event: Literal["unknown"] = field(default="unknown", init=False)
-
-
-Event = MessageReceived | StatusChanged | InstanceChanged | ContactSeen | Notice | Unknown
-
-
-@dataclass(frozen=True, slots=True)
 class Instance:
     """A connected number as a sender needs it."""
 
@@ -152,18 +53,32 @@ class Instance:
     base_url: str
     external_id: str  # Evolution: instance name; Meta: phone_number_id
     credentials: Mapping[str, str] = field(repr=False)
+    account_id: str = ""  # Meta: WABA; for what belongs to it, as templates and subscriptions
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
+    """A message to send.
+
+    `target`: of a reaction, edit or revoke. Edits and revokes change our own messages; a reaction
+    says with `target_ours` whose message it is on, and in a group with `target_author`.
+    `content`, in the form of Meta's documentation: of a location {latitude, longitude, name?,
+    address?}, of contacts {"contacts": [...]}, of an interactive message {type, body, action, ...};
+    of a poll {name, options, selectable?}.
+    """
+
     id: str  # our message uuid; sent along where the provider can echo it
     to: str
     type: OutboundType
     body: str | None = None
-    media: Json | None = None  # {"url", "mime_type", "file_name"}
+    # {"id" | "url" | "base64", "mime_type", "file_name", "voice"?}; voice: a voice note
+    media: Json | None = None
     template: Json | None = None  # {"name", "language", "components"}
     reply_to: str | None = None
     target: str | None = None
+    target_ours: bool = False
+    target_author: str | None = None
+    content: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +94,15 @@ class SendResult:
 
     outcome: Outcome
     provider_message_id: str | None = None
-    recipient: str | None = None  # the canonical address the provider answered with
+    # The recipient as the provider names them: one person with whom the message was addressed to.
+    identities: list[Identity] = field(default_factory=list)
     http_status: int | None = None
     code: str | None = None
     error: str | None = None  # the provider's words, phone numbers removed
     retry_after_seconds: float | None = None
     scope: Scope | None = None
+    error_class: str | None = None  # of attempt.ErrorClass
+    reaction: "Reaction | None" = None  # what to do beside settling this message
 
 
 class Provider(Protocol):
@@ -192,6 +110,10 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def commands(self) -> frozenset[type]:
+        """The commands it has; `perform` answers any other with the code `unsupported`."""
 
     def challenge(self, query: Mapping[str, str], secrets: Secrets) -> str | None:
         """The text that answers a subscription request; None refuses it (or there is no such)."""
@@ -214,3 +136,8 @@ class Provider(Protocol):
         self, http: httpx.AsyncClient, instance: Instance, message: OutboundMessage
     ) -> SendResult:
         """One attempt, classified; raises only for a cancelled task."""
+
+    async def perform(
+        self, http: httpx.AsyncClient, instance: Instance, command: "Command"
+    ) -> "Answer":
+        """Asks for something that is no message; raises only for a cancelled task."""

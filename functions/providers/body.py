@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import orjson
 
 from functions.core.errors import InvalidBody
-from functions.providers.base import Json
+from functions.providers.events import Json
 
 MAX_DEPTH = 100  # orjson writes 254 levels; a real body has about 15
 _REPLACEMENT = "�"

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from functions.providers.base import Json
+from functions.providers.events import Json
 
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds that is the year 5138
 _LAST_SECOND = 4_102_444_800  # the year 2100: whatever says it, it is not a message of then

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from functions.providers.base import ChatKind, Identity
+from functions.providers.events import ChatKind, Identity
 from functions.providers.fields import text
 
 _JID = re.compile(r"([^@:/\s]{1,128}?)(?:_\d+)?(?::(\d+))?@([a-z0-9.]{1,32})", re.ASCII)
@@ -70,13 +70,16 @@ def parse_jid(value: Any) -> Jid | None:
 
 
 def phone_of(wa_id: str) -> str | None:
-    """E.164 with '+': Brazilian mobiles with the ninth digit, Mexican ones without the old 1."""
+    """E.164 with '+', in one form: Brazilian mobiles with the ninth digit, Mexican ones without
+    the old 1, Argentine ones with the 9 that only calls from abroad dial."""
     if not _E164.fullmatch(wa_id):
         return None
     if match := _BRAZIL.fullmatch(wa_id):
         return f"+55{match[1]}9{match[3]}"
     if match := _MEXICO.fullmatch(wa_id):
         return f"+52{match[2]}"
+    if match := _ARGENTINA.fullmatch(wa_id):
+        return f"+549{match[2]}"
     return f"+{wa_id}"
 
 

@@ -2,8 +2,8 @@
 -- functions that write them. Runs once, after roles.sql, as supabase_admin.
 --
 -- Two things differ from hosted, both unseen by a client. One wide partition replaces the daily
--- ones the server makes there. The gateway learns of a committed row by NOTIFY, which delivers
--- after commit and in commit order; hosted reads the write-ahead log instead.
+-- ones the server makes there. And the gateway reads committed rows from realtime.gateway_log, at
+-- the end of this file; hosted reads the write-ahead log instead.
 
 create schema if not exists realtime;
 grant usage on schema realtime to postgres with grant option;
@@ -26,7 +26,8 @@ create table realtime.messages (
   inserted_at    timestamp without time zone not null default now(),
   id             uuid not null default gen_random_uuid(),
   binary_payload bytea,
-  primary key (id, inserted_at)
+  primary key (id, inserted_at),
+  constraint messages_payload_exclusive check (payload is null or binary_payload is null)
 ) partition by range (inserted_at);
 comment on table realtime.messages is
   'Broadcasts sent from the database, kept 72 hours; policies on it decide who may join a topic.';
@@ -50,7 +51,8 @@ language sql stable
 as $$ select nullif(current_setting('realtime.topic', true), '') $$;
 
 -- Store one broadcast; it leaves at commit. Never raises: whatever goes wrong is a WARNING and
--- the message is lost. A payload that is no object is such an error.
+-- the message is lost. A payload that is no object is such an error, because it has no place for
+-- the id.
 create function realtime.send(payload jsonb, event text, topic text, private boolean default true)
 returns void
 language plpgsql
@@ -58,12 +60,12 @@ as $$
 declare
   v_id uuid := gen_random_uuid();
 begin
-  if jsonb_typeof(payload) is distinct from 'object' then
-    raise exception 'payload must be a json object';
+  if not payload ? 'id' then
+    payload := jsonb_set(payload, '{id}', to_jsonb(v_id));
   end if;
   perform set_config('realtime.topic', topic, true);
   insert into realtime.messages (id, topic, extension, event, private, payload)
-  values (v_id, topic, 'broadcast', event, private, jsonb_build_object('id', v_id) || payload);
+  values (v_id, topic, 'broadcast', event, private, payload);
 exception when others then
   raise warning 'WarnSendingBroadcastMessage: %', sqlerrm;
 end
@@ -113,27 +115,44 @@ exception when others then
 end
 $$;
 
--- Only the id travels, because a notification holds at most 8000 bytes.
-create function realtime.notify_gateway() returns trigger
-language plpgsql
+-- The committed broadcasts in the order of their commits. The trigger runs at commit, one
+-- transaction at a time: the lock is released only after the commit can be seen, so whoever sees a
+-- position also sees every lower one. A reader that remembers the last position it read misses
+-- nothing and reads nothing twice, whatever happens to its connection.
+create table realtime.gateway_log (
+  position    bigint generated always as identity primary key,
+  message_id  uuid not null,
+  inserted_at timestamp without time zone not null
+);
+comment on table realtime.gateway_log is
+  'Of the local gateway only: which messages were committed, in the order of their commits.';
+create index gateway_log_message_id_index on realtime.gateway_log (message_id);
+alter table realtime.gateway_log owner to supabase_realtime_admin;
+
+-- Security definer: whoever may send need not know the log. The notification only wakes the reader.
+create function realtime.log_commit() returns trigger
+language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform pg_notify('realtime_messages', new.id::text);
+  perform pg_advisory_xact_lock('realtime.gateway_log'::regclass::bigint);
+  insert into realtime.gateway_log (message_id, inserted_at) values (new.id, new.inserted_at);
+  notify realtime_messages;
   return null;
 end
 $$;
 
-create trigger notify_gateway
+create constraint trigger log_commit
   after insert on realtime.messages_all
+  deferrable initially deferred
   for each row when (new.extension = 'broadcast')
-  execute function realtime.notify_gateway();
+  execute function realtime.log_commit();
 
 alter function realtime.topic() owner to supabase_realtime_admin;
 alter function realtime.send(jsonb, text, text, boolean) owner to supabase_realtime_admin;
 alter function realtime.send_binary(bytea, text, text, boolean) owner to supabase_realtime_admin;
 alter function realtime.broadcast_changes(text, text, text, text, text, record, record, text)
   owner to supabase_realtime_admin;
-alter function realtime.notify_gateway() owner to supabase_realtime_admin;
+alter function realtime.log_commit() owner to supabase_realtime_admin;
 
 grant execute on function realtime.topic() to postgres, anon, authenticated, service_role;
 grant execute on function realtime.send(jsonb, text, text, boolean)

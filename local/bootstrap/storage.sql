@@ -1,9 +1,12 @@
--- Schema storage: what migrations and policies refer to. The storage API is not served yet.
+-- Schema storage: the rows of buckets and objects, and what policies on them may ask. The bytes
+-- are the gateway's. Runs once, after auth.sql, as supabase_admin.
 
 create schema storage authorization supabase_storage_admin;
 grant usage on schema storage to postgres, anon, authenticated, service_role, dashboard_user;
 grant supabase_storage_admin to postgres;
 set local role supabase_storage_admin;
+
+create type storage.buckettype as enum ('STANDARD', 'ANALYTICS', 'VECTOR');
 
 create table storage.buckets (
   id text not null primary key,
@@ -15,7 +18,9 @@ create table storage.buckets (
   avif_autodetection boolean default false,
   file_size_limit bigint,
   allowed_mime_types text[],
-  owner_id text
+  owner_id text,
+  type storage.buckettype not null default 'STANDARD',
+  constraint buckets_name_length check (length(name) <= 100)
 );
 
 create table storage.objects (
@@ -37,7 +42,8 @@ create index name_prefix_search on storage.objects (name text_pattern_ops);
 
 alter table storage.buckets enable row level security;
 alter table storage.objects enable row level security;
-grant all on storage.buckets, storage.objects to postgres, anon, authenticated, service_role;
+grant all on storage.buckets, storage.objects to postgres with grant option;
+grant all on storage.buckets, storage.objects to anon, authenticated, service_role;
 
 -- 'a/b/c.txt' -> {a,b}, 'c.txt' and 'txt'.
 create function storage.foldername(name text) returns text[] language sql immutable as $$
@@ -50,6 +56,35 @@ $$;
 
 create function storage.extension(name text) returns text language sql immutable as $$
   select reverse(split_part(reverse(storage.filename(name)), '.', 1))
+$$;
+
+-- The part of a key up to the first delimiter after the prefix: a folder. Null for an object
+-- that lies directly below the prefix.
+create function storage.get_common_prefix(p_key text, p_prefix text, p_delimiter text)
+returns text language sql immutable as $$
+  select left(p_key, length(p_prefix) + nullif(
+    position(p_delimiter in substr(p_key, length(p_prefix) + 1)), 0
+  ))
+$$;
+
+-- What the storage API is doing in this transaction, like storage.object.list; for policies that
+-- allow one thing and not another. The prefix `storage.` may be left out in the questions.
+create function storage.operation() returns text language sql stable as $$
+  select current_setting('storage.operation', true)
+$$;
+
+create function storage.allow_any_operation(expected_operations text[]) returns boolean
+language sql stable as $$
+  select exists (
+    select from unnest(expected_operations) as expected
+    where expected <> '' and regexp_replace(expected, '^storage\.', '')
+      = regexp_replace(storage.operation(), '^storage\.', '')
+  )
+$$;
+
+create function storage.allow_only_operation(expected_operation text) returns boolean
+language sql stable as $$
+  select storage.allow_any_operation(array[expected_operation])
 $$;
 
 -- A row deleted here would leave its file behind; the storage API sets the switch itself.

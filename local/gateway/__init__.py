@@ -3,6 +3,7 @@
 edge.py     API keys and CORS: what stands before every service
 rest/       PostgREST: tables and functions over HTTP
 auth/       GoTrue: users, sessions, tokens
+storage/    Supabase Storage: buckets, objects, and links to them
 realtime/   Phoenix channels: broadcasts and who may hear them
 context.py  what those share; app.py puts them together
 

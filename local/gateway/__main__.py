@@ -8,6 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from local.gateway.app import create_app
+from local.gateway.auth.config import AuthConfig
 from local.keys import Keys
 from local.postgres import DATABASE, HOST
 
@@ -18,7 +19,8 @@ def main() -> int:
     parser.add_argument("--host", default=HOST)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--pg-port", type=int, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="where keys.json is")
+    parser.add_argument("--data", type=Path, required=True, help="where keys.json and storage/ are")
+    parser.add_argument("--config", type=Path, help="supabase/config.toml")
     arguments = parser.parse_args()
     if not is_loopback(arguments.host):
         print(f"{arguments.host} is reachable from outside; the local stack is for this machine")
@@ -29,6 +31,8 @@ def main() -> int:
         dbname=DATABASE,
         keys=Keys.load_or_create(arguments.data / "keys.json"),
         public_url=f"http://{arguments.host}:{arguments.port}",
+        auth=AuthConfig.read(arguments.config),
+        storage_folder=arguments.data / "storage",
     )
     uvicorn.run(
         app,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,12 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from local.gateway.auth.config import AuthConfig
 from local.gateway.auth.routes import routes as auth_routes
 from local.gateway.context import Gateway
 from local.gateway.edge import Edge
 from local.gateway.realtime import Realtime
 from local.gateway.rest.app import Rest
 from local.gateway.rest.transaction import roll_back_leftovers
+from local.gateway.storage.leftovers import sweep
+from local.gateway.storage.routes import mount as storage
 from local.keys import Keys
 
 # Postgres has 60 connections; tests and psql want some too.
@@ -26,9 +30,19 @@ ADMIN_CONNECTIONS = 8
 
 
 def create_app(
-    *, database_host: str, port: int, dbname: str, keys: Keys, public_url: str
+    *,
+    database_host: str,
+    port: int,
+    dbname: str,
+    keys: Keys,
+    public_url: str,
+    auth: AuthConfig,
+    storage_folder: Path,
 ) -> Starlette:
-    """The gateway for the Postgres at `database_host:port`; `public_url` is what clients call."""
+    """The gateway for the Postgres at `database_host:port`; `public_url` is what clients call.
+
+    `storage_folder` has the bytes of stored objects, and nothing else.
+    """
     rest = Rest()
     realtime = Realtime()
     place = {"host": database_host, "port": port, "database": dbname, "ssl": False}
@@ -40,8 +54,9 @@ def create_app(
             _pool(place, "supabase_admin", ADMIN_CONNECTIONS) as admin_pool,
         ):
             url = f"postgresql://supabase_admin@{database_host}:{port}/{dbname}"
-            gateway = Gateway(keys, rest_pool, admin_pool, url, public_url)
+            gateway = Gateway(keys, rest_pool, admin_pool, url, public_url, auth, storage_folder)
             app.state.gateway = gateway
+            await sweep(gateway)
             await rest.start(gateway)
             await realtime.start(gateway)
             try:
@@ -54,6 +69,7 @@ def create_app(
         routes=[
             Mount("/rest/v1", app=rest),
             Mount("/auth/v1", routes=auth_routes()),
+            storage(),
             *realtime.routes(),
             Route("/{path:path}", not_served, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],

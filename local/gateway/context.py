@@ -1,8 +1,10 @@
 """What the gateway's services share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from local.gateway.auth.config import AuthConfig
 from local.keys import Keys
 
 
@@ -12,7 +14,8 @@ class Gateway:
 
     `rest` logs in as authenticator (what a request may do is decided by the role it switches to),
     `admin` as supabase_admin, a superuser. Both are asyncpg pools. `database_url` is the
-    superuser's, for a connection of one's own; `public_url` is what clients call.
+    superuser's, for a connection of one's own; `public_url` is what clients call; `auth` is what
+    the project's config.toml says about its users; in `storage_folder` are the bytes of objects.
     """
 
     keys: Keys
@@ -20,3 +23,5 @@ class Gateway:
     admin: Any
     database_url: str
     public_url: str
+    auth: AuthConfig
+    storage_folder: Path

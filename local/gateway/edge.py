@@ -14,6 +14,8 @@ from local.keys import Keys
 
 # Fetched by browsers and by token verifiers, which have no key.
 OPEN_PATHS = ("/auth/v1/.well-known/", "/auth/v1/verify", "/auth/v1/callback", "/auth/v1/authorize")
+# Asks for no key: a bearer is enough there, and public and signed links need neither.
+KEYLESS_PATHS = ("/storage/v1/",)
 EXPOSED = b"Content-Range, Content-Location, Location, Preference-Applied, Proxy-Status, Date"
 # Longer than any page is open; browsers cap it themselves.
 PREFLIGHT_SECONDS = b"3600"
@@ -52,7 +54,13 @@ class Edge:
     def _admit(self, scope: Scope) -> str | None:
         """Why the request is refused, or None; puts the role's JWT in place of an opaque key."""
         headers = Headers(scope=scope)
+        authorization = headers.get("authorization", "")
+        bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
         key = headers.get("apikey") or QueryParams(scope["query_string"]).get("apikey")
+        if not key and scope["path"].startswith(KEYLESS_PATHS):
+            if not bearer.startswith("sb_"):
+                return None
+            key = bearer
         if not key:
             return "No API key found in request"
         role = self._keys.role_of(key)

@@ -1,22 +1,27 @@
 """`python -m local.lint`: everything this package knows about supabase/migrations.
 
-Without --database-url the migrations are applied to an embedded Postgres that is removed again.
+Without --database-url the migrations are applied to embedded databases that are removed again.
 Exit code 1 when there is a finding.
 """
 
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import chain
 from pathlib import Path
 
-from local.lint import advisors, catalog, declarations, migration, statements, supabase_cli, writes
+from local.lint import (
+    advisors,
+    catalog,
+    declarations,
+    migration,
+    statements,
+    supabase_cli,
+    versions,
+    writes,
+)
 from local.lint.finding import Finding
 from local.lint.migration import Migration
-from local.lint.scratch import scratch_database
-from local.migrations import migrate
 from local.npm import NodeUnavailable
 
 FOLDER = Path(__file__).parents[2] / migration.FOLDER
@@ -43,9 +48,14 @@ async def _all_findings(migrations: list[Migration], database_url: str | None) -
     )
     if in_text:
         return in_text
-    async with _migrated(database_url) as url:
-        in_database = await _database_findings(url, declarations.places(migrations))
-    return migration.unwaived(migrations, iter(in_database))
+    places = declarations.places(migrations)
+
+    async def inspect(url: str) -> list[Finding]:
+        return await _database_findings(url, places)
+
+    if database_url is not None:
+        return migration.unwaived(migrations, iter(await inspect(database_url)))
+    return migration.unwaived(migrations, iter(await versions.check(FOLDER, inspect)))
 
 
 async def _database_findings(url: str, places: dict[str, tuple[str, int]]) -> list[Finding]:
@@ -56,16 +66,6 @@ async def _database_findings(url: str, places: dict[str, tuple[str, int]]) -> li
         print(f"skipped the advisors of Supabase: {reason}", file=sys.stderr)
         return findings
     return findings + await advisors.check(executable, url, places)
-
-
-@asynccontextmanager
-async def _migrated(database_url: str | None) -> AsyncIterator[str]:
-    if database_url is not None:
-        yield database_url
-        return
-    async with scratch_database() as postgres:
-        await migrate(postgres.url(), FOLDER)
-        yield postgres.url()
 
 
 if __name__ == "__main__":

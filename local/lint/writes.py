@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from local.lint.finding import Finding
 from local.lint.lexer import Kind, Token, tokenize
 from local.lint.migration import Migration, Rule, Statement
+from local.lint.statements import RESERVED_SCHEMAS
 
 _NOT_AN_OBJECT = frozenset(
     "array null true false json_agg jsonb_agg json_build_array jsonb_build_array".split()
@@ -15,13 +16,12 @@ _NO_WRITES = ("grant", "revoke", "alter", "comment", "drop")
 def unfiltered_writes(migrations: Sequence[Migration]) -> Iterator[Finding]:
     """The API's sessions load safeupdate, which refuses these with 21000, in functions too."""
     for statement in _writing(migrations):
-        for part in (statement, *_dynamic(statement)):
-            for at in _writes(part):
-                if not _has_where(part, at):
-                    verb = part.tokens[at].text
-                    yield part.finding(
-                        "unfiltered-write", f"the API refuses {verb} without where", at
-                    )
+        for at in _writes(statement):
+            if not _has_where(statement, at):
+                verb = statement.tokens[at].text
+                yield statement.finding(
+                    "unfiltered-write", f"the API refuses {verb} without where", at
+                )
 
 
 def storage_deletes(migrations: Sequence[Migration]) -> Iterator[Finding]:
@@ -36,6 +36,17 @@ def storage_deletes(migrations: Sequence[Migration]) -> Iterator[Finding]:
                 )
 
 
+def bookkeeping(migrations: Sequence[Migration]) -> Iterator[Finding]:
+    """Which migrations of Supabase's own services have run is no business of a project."""
+    for statement in _writing(migrations):
+        for at in (*_writes(statement), *_inserts(statement)):
+            table = statement.name_at(at + (1 if statement.tokens[at].is_word("update") else 2))
+            if table[:1] and table[0] in RESERVED_SCHEMAS and table[-1].endswith("migrations"):
+                yield statement.finding(
+                    "migration-table", f"{'.'.join(table)} is Supabase's own record", at
+                )
+
+
 def broadcasts(migrations: Sequence[Migration]) -> Iterator[Finding]:
     """realtime.send swallows its errors: a payload that it cannot store is lost without a trace."""
     for migration in migrations:
@@ -46,7 +57,7 @@ def broadcasts(migrations: Sequence[Migration]) -> Iterator[Finding]:
                     yield statement.finding(
                         "broadcast-changes", "ships whole rows, secrets too: use realtime.send", at
                     )
-                argument = statement.tokens[at + 4] if len(statement.tokens) > at + 4 else None
+                argument = _first_argument(statement, at + 4)
                 if name == ("realtime", "send") and argument and not _may_be_an_object(argument):
                     yield statement.finding(
                         "broadcast-payload", "a payload that is no object is lost", at
@@ -56,12 +67,13 @@ def broadcasts(migrations: Sequence[Migration]) -> Iterator[Finding]:
 RULES: tuple[Rule, ...] = (
     unfiltered_writes,
     storage_deletes,
+    bookkeeping,
     broadcasts,
 )
 
 
 def _writing(migrations: Sequence[Migration]) -> Iterator[Statement]:
-    """Statements that can hold an UPDATE or DELETE, without those that only mention the words."""
+    """Statements that can hold a write, without those that only mention the words."""
     for migration in migrations:
         for statement in migration.everything():
             declares = statement.starts("create") and not any(
@@ -69,6 +81,13 @@ def _writing(migrations: Sequence[Migration]) -> Iterator[Statement]:
             )
             if statement.nested or not (declares or statement.tokens[0].is_word(*_NO_WRITES)):
                 yield statement
+                yield from _dynamic(statement)
+
+
+def _inserts(statement: Statement) -> Iterator[int]:
+    for at in range(len(statement.tokens)):
+        if statement.starts("insert", "into", at=at):
+            yield at
 
 
 def _writes(statement: Statement) -> Iterator[int]:
@@ -108,6 +127,13 @@ def _dynamic(statement: Statement) -> Iterator[Statement]:
             )
             if tokens:
                 yield Statement(statement.file, tokens, nested=True)
+
+
+def _first_argument(statement: Statement, at: int) -> Token | None:
+    """The token behind `(`, or behind the `payload =>` that stands there."""
+    rest = statement.tokens[at : at + 4]
+    named = [token.text for token in rest[1:3]] == ["=", ">"]
+    return next(iter(rest[3:] if named else rest), None)
 
 
 def _may_be_an_object(argument: Token) -> bool:

@@ -8,10 +8,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from local.whatsapp.account import AccountApi
+from local.whatsapp.chats import Chats
 from local.whatsapp.control import Control
 from local.whatsapp.courier import Courier
+from local.whatsapp.doors import Door
 from local.whatsapp.evolution import EvolutionApi
 from local.whatsapp.graph import GraphApi
+from local.whatsapp.instances import Instances
 from local.whatsapp.network import Network
 
 
@@ -20,6 +24,7 @@ def create_app(
 ) -> ASGIApp:
     network = Network(seed)
     courier = Courier(network, retry_seconds)
+    door = Door(network, api_key)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -28,8 +33,11 @@ def create_app(
 
     routes = [
         *Control(network, courier).routes(),
-        *EvolutionApi(network, courier, api_key).routes(),
+        *Instances(network, courier, door).routes(),
+        *EvolutionApi(network, courier, door).routes(),
+        *Chats(network, door).routes(),
         *GraphApi(network, courier).routes(),
+        *AccountApi(network).routes(),
     ]
     return Slowed(Starlette(routes=routes, lifespan=lifespan), network)
 

@@ -3,32 +3,36 @@
 POST   /_fake/numbers                {provider, id, key, phone, waba?, version?, enforce_window?,
                                       webhook?: {url, headers? | app_secret, verify_token}}
 POST   /_fake/numbers/{id}/verify    asks the webhook for Meta's challenge; {status, accepted}
-POST   /_fake/numbers/{id}/state     {state, reason?}: connection.update
+POST   /_fake/numbers/{id}/state     {state, reason?}: connection.update; open: the QR was scanned
 POST   /_fake/numbers/{id}/faults    any fields of faults.Faults; DELETE clears them
-POST   /_fake/inbound                as a contact: {number, from, type, body, name?, id?, times?}
+POST   /_fake/numbers/{id}/event     Evolution: {event, data}; Meta: {field, value}, with `account`
+                                      true of the whole account: posts it in its envelope
+POST   /_fake/inbound                as a contact: {number, from, type, body, name?, id?, times?,
+                                      target?, reply_to?, content? (base64 of a file)}
 POST   /_fake/raw/{id}               posts this very body to the webhook, signed
 POST   /_fake/contacts               {number, exists}: whether a phone is on WhatsApp
-GET    /_fake/ledger[?number=&to=]   what the contacts' phones have received
+POST   /_fake/templates              {waba, name, language, status, ...}: makes or changes one
+GET    /_fake/ledger[?number=&to=]   what the contacts' phones have received, and show
+GET    /_fake/inbox[?number=]        what contacts have sent: read, our reaction, seen typing
 GET    /_fake/deliveries             {pending, deliveries}: our webhook's answers
 POST   /_fake/reset                  forgets everything
 GET    /_fake/health
 """
 
+import base64
 import time
 from dataclasses import asdict
 from typing import Any
 
-import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.whatsapp import echoes
+from local.whatsapp.account import challenge
 from local.whatsapp.courier import Courier
 from local.whatsapp.faults import Faults
-from local.whatsapp.network import Json, Network, Number, Target
-
-CHALLENGE = "1158201444"
+from local.whatsapp.network import File, Json, Network, Number, Target
 
 
 class Control:
@@ -44,10 +48,13 @@ class Control:
             Route(f"{number}/verify", self._verify, methods=["POST"]),
             Route(f"{number}/state", self._set_state, methods=["POST"]),
             Route(f"{number}/faults", self._set_faults, methods=["POST", "DELETE"]),
+            Route(f"{number}/event", self._event, methods=["POST"]),
             Route("/_fake/inbound", self._inbound, methods=["POST"]),
             Route("/_fake/raw/{id}", self._raw, methods=["POST"]),
             Route("/_fake/contacts", self._contact, methods=["POST"]),
+            Route("/_fake/templates", self._template, methods=["POST"]),
             Route("/_fake/ledger", self._ledger),
+            Route("/_fake/inbox", self._inbox),
             Route("/_fake/deliveries", self._deliveries),
             Route("/_fake/reset", self._reset, methods=["POST"]),
         ]
@@ -70,15 +77,8 @@ class Control:
         number = self._number(request)
         if number is None or number.target is None:
             return _refused("no such number, or it has no webhook")
-        query = {
-            "hub.mode": "subscribe",
-            "hub.challenge": CHALLENGE,
-            "hub.verify_token": number.target.verify_token,
-        }
-        async with httpx.AsyncClient(timeout=10.0) as http:
-            answer = await http.get(number.target.url, params=query)
-        accepted = answer.status_code == 200 and answer.text == CHALLENGE
-        return JSONResponse({"status": answer.status_code, "accepted": accepted})
+        status, accepted = await challenge(number.target.url, number.target.verify_token)
+        return JSONResponse({"status": status, "accepted": accepted})
 
     async def _set_state(self, request: Request) -> Response:
         number = self._number(request)
@@ -86,11 +86,7 @@ class Control:
             return _refused("no such number")
         wanted = await request.json()
         number.state = str(wanted["state"])
-        data: Json = {"instance": number.id, "state": number.state}
-        data["statusReason"] = wanted.get("reason", 200)
-        if number.state == "open":
-            data |= {"wuid": f"{number.phone}@s.whatsapp.net", "profileName": "Recado"}
-        self._courier.post(number, [echoes.evolution(number, "connection.update", data)])
+        self._courier.post(number, [echoes.connection(number, wanted.get("reason", 200))])
         return JSONResponse({"state": number.state})
 
     async def _set_faults(self, request: Request) -> Response:
@@ -106,6 +102,19 @@ class Control:
             return _refused(str(error))
         return JSONResponse(asdict(number.faults))
 
+    async def _event(self, request: Request) -> Response:
+        number = self._number(request)
+        if number is None:
+            return _refused("no such number")
+        wanted: Json = await request.json()
+        if number.provider == "evolution":
+            body = echoes.evolution(number, str(wanted["event"]), wanted.get("data"))
+        else:
+            build = echoes.meta_account if wanted.get("account") else echoes.meta
+            body = build(number, str(wanted["field"]), wanted["value"])
+        self._courier.post(number, [body] * int(wanted.get("times", 1)))
+        return JSONResponse({}, 202)
+
     async def _inbound(self, request: Request) -> Response:
         wanted: Json = await request.json()
         number = self._network.numbers.get(str(wanted.get("number")))
@@ -119,11 +128,21 @@ class Control:
             **wanted,
         }
         identity = str(wanted.get("id") or self._network.new_id(number.provider))
+        if wanted.get("content"):
+            order["media_id"] = self._keep(number, identity, order)
         build = echoes.evolution_inbound if number.provider == "evolution" else echoes.meta_inbound
-        self._network.heard_from(number, order["from"])
+        self._network.heard(number, identity, order["from"])
         body = build(number, identity, order)
         self._courier.post(number, [body] * int(order.get("times", 1)))
         return JSONResponse({"id": identity}, 202)
+
+    def _keep(self, number: Number, identity: str, order: Json) -> str:
+        """Where our side gets the file: Evolution by the message's id, Meta by one of its own."""
+        media_id = str(self._network.random.randrange(10**15, 10**16))
+        mime_type = str(order.get("mime_type", "application/octet-stream"))
+        file = File(base64.b64decode(order["content"]), mime_type, order.get("file_name", "file"))
+        self._network.files[identity if number.provider == "evolution" else media_id] = file
+        return media_id
 
     async def _raw(self, request: Request) -> Response:
         number = self._number(request)
@@ -141,9 +160,25 @@ class Control:
             self._network.absent.add(wa_id)
         return JSONResponse({"wa_id": wa_id})
 
+    async def _template(self, request: Request) -> Response:
+        """`parameters`: how many its body takes. A change of status is announced."""
+        wanted: Json = await request.json()
+        key = (str(wanted["waba"]), str(wanted["name"]), str(wanted["language"]))
+        known = self._network.templates
+        before = known.get(key, {"id": str(10**15 + len(known))})
+        row: Json = {"category": "MARKETING", **before, "status": "APPROVED", **wanted}
+        known[key] = row
+        if row["status"] != before.get("status"):
+            for number in self._network.of_account(key[0])[:1]:
+                self._courier.post(number, [echoes.template_status(number, row)])
+        return JSONResponse(row)
+
     async def _ledger(self, request: Request) -> Response:
         query: Any = request.query_params
         return JSONResponse(self._network.ledger_rows(query.get("number"), query.get("to")))
+
+    async def _inbox(self, request: Request) -> Response:
+        return JSONResponse(self._network.inbox_rows(request.query_params.get("number")))
 
     async def _deliveries(self, request: Request) -> Response:
         content = {"pending": self._courier.pending, "deliveries": self._courier.report()}

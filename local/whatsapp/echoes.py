@@ -24,6 +24,13 @@ def evolution(number: Number, event: str, data: Any) -> Json:
     }
 
 
+def connection(number: Number, reason: int = 200) -> Json:
+    data: Json = {"instance": number.id, "state": number.state, "statusReason": reason}
+    if number.state == "open":
+        data |= {"wuid": f"{number.phone}@s.whatsapp.net", "profileName": "Recado"}
+    return evolution(number, "connection.update", data)
+
+
 def evolution_row(number: Number, sent: Sent) -> Json:
     """What POST /message/… answers and `send.message` repeats."""
     return {
@@ -64,6 +71,8 @@ def evolution_inbound(number: Number, identity: str, order: Json) -> Json:
         key |= {"remoteJid": f"{lid}@lid", "addressingMode": "lid"}
         if not order.get("lid_only"):
             key["remoteJidAlt"] = f"{contact}@s.whatsapp.net"
+    if order["type"] in ("edit", "revoke"):
+        return evolution(number, "messages.edited", evolution_change(order, key["remoteJid"]))
     message = order.get("message") or evolution_message(order["type"], order)
     data = {
         "key": key,
@@ -80,6 +89,20 @@ def evolution_inbound(number: Number, identity: str, order: Json) -> Json:
     return evolution(number, "messages.upsert", data)
 
 
+def evolution_change(order: Json, remote: str, from_me: bool = False) -> Json:
+    """A bare ProtocolMessage, as `messages.edited` and `send.message.update` carry it."""
+    key = {"remoteJid": remote, "fromMe": from_me, "id": order.get("target")}
+    if order["type"] == "revoke":
+        return {"key": key, "type": "REVOKE"}
+    moment = str(int(order.get("timestamp", time.time())) * 1000)
+    said = {"conversation": order.get("body")}
+    return {"key": key, "type": "MESSAGE_EDIT", "editedMessage": said, "timestampMs": moment}
+
+
+def evolution_deletion(order: Json, remote: str, from_me: bool = False) -> Json:
+    return {"remoteJid": remote, "fromMe": from_me, "id": order.get("target"), "status": "DELETED"}
+
+
 def evolution_message(type: str, order: Json) -> Json:
     body = order.get("body")
     if type in ("image", "video", "audio", "document", "sticker"):
@@ -87,8 +110,43 @@ def evolution_message(type: str, order: Json) -> Json:
         url = order.get("url") or "https://mmg.whatsapp.net/v/fake.enc"
         return {f"{type}Message": {"url": url, **media, "fileName": order.get("file_name")}}
     if type == "reaction":
-        return {"reactionMessage": {"key": {"id": order.get("target")}, "text": body}}
+        return {"reactionMessage": {"key": {"id": order.get("target")}, "text": body or ""}}
+    if type == "location":
+        place = {
+            "degreesLatitude": order.get("latitude"),
+            "degreesLongitude": order.get("longitude"),
+        }
+        return {"locationMessage": {**place, "name": order.get("name")}}
+    if type in _NAMED:
+        return {_NAMED[type]: {"name": body, "displayName": body, "title": body}}
     return {"conversation": body}
+
+
+_NAMED = {
+    "contacts": "contactMessage",
+    "poll": "pollCreationMessageV3",
+    "buttons": "interactiveMessage",
+    "list": "listMessage",
+}
+
+
+def template_status(number: Number, row: Json) -> Json:
+    value = {
+        "event": row["status"],
+        "message_template_id": int(row["id"]),
+        "message_template_name": row["name"],
+        "message_template_language": row["language"],
+        "message_template_category": row["category"],
+        "reason": row.get("rejected_reason", "NONE"),
+    }
+    return meta_account(number, "message_template_status_update", value)
+
+
+def meta_account(number: Number, field: str, value: Json) -> Json:
+    """News of the whole account: they name no number."""
+    entry = {"id": number.waba, "time": int(time.time())}
+    changes = [{"field": field, "value": value}]
+    return {"object": "whatsapp_business_account", "entry": [{**entry, "changes": changes}]}
 
 
 def meta(number: Number, field: str, value: Json) -> Json:
@@ -133,8 +191,14 @@ def meta_content(type: str, order: Json) -> Json:
     if type == "text":
         return {"body": body}
     if type == "reaction":
-        return {"message_id": order.get("target"), "emoji": body}
+        return {"message_id": order.get("target"), "emoji": body or ""}
+    if type == "revoke":
+        return {"original_message_id": order.get("target")}
+    if type == "edit":
+        new = {"type": "text", "text": {"body": body}}
+        return {"original_message_id": order.get("target"), "message": new}
     if type == "button":
         return {"payload": order.get("payload", body), "text": body}
     mime_type = order.get("mime_type", "application/octet-stream")
-    return {"id": "1000000000000001", "mime_type": mime_type, "sha256": "c3ludGg=", "caption": body}
+    media_id = order.get("media_id", "1000000000000001")
+    return {"id": media_id, "mime_type": mime_type, "sha256": "c3ludGg=", "caption": body}

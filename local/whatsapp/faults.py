@@ -26,6 +26,8 @@ class Faults:
     nack_times: int = 0  # message taken, then refused with `nack_code` in a status
     nack_code: str = ""
     stuck_times: int = 0  # message taken, never reaches anybody, no status (PENDING for ever)
+    cold_lock: bool = False  # Evolution: messages to those who never wrote are refused with 463
+    zombie: bool = False  # Evolution: says it is open, but its connection is dead
     copies: int = 1  # of every webhook
     shuffle: bool = False  # the webhooks of a message, in another order
     drop_statuses: bool = False

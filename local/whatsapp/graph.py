@@ -8,11 +8,15 @@ from starlette.routing import Route
 
 from local.whatsapp import echoes
 from local.whatsapp.courier import Courier
-from local.whatsapp.evolution import failure
+from local.whatsapp.doors import failure
 from local.whatsapp.faults import Cut
 from local.whatsapp.network import Json, Network, Number, Sent
 
-_TYPES = ("text", "image", "audio", "video", "document", "sticker", "template", "reaction")
+_TYPES = (
+    "text", "image", "audio", "video", "document", "sticker", "template", "reaction", "location",
+    "contacts", "interactive",
+)  # fmt: skip
+_MEDIA = ("image", "audio", "video", "document", "sticker")
 _OTHER_STATUS = {190: 401, 10: 403, 200: 403, 131005: 403, 368: 403, 131031: 403, 130429: 429,
                  131000: 500, 1: 500, 2: 503, 131016: 503, 133004: 503}  # fmt: skip
 _NOT_REACHABLE = {
@@ -27,6 +31,8 @@ _WINDOW_CLOSED = {
     "message": "Re-engagement message",
     "error_data": {"details": "More than 24 hours have passed since the customer last replied."},
 }
+# A template that stands so is refused at once.
+_TEMPLATE_REFUSALS = {"PAUSED": 132015, "DISABLED": 132016}
 
 
 class GraphApi:
@@ -41,21 +47,52 @@ class GraphApi:
         identity = request.path_params["phone_number_id"]
         number = self._network.number(identity, "meta")
         if number is None:
-            return graph_error(100, f"Object with ID '{identity}' does not exist", subcode=33)
-        if request.headers.get("authorization") != f"Bearer {number.key}":
-            return graph_error(
-                190, "Error validating access token: Session has expired", subcode=463
-            )
+            return unknown_object(identity)
+        if not is_authorized(request, number):
+            return expired()
         faults = number.faults
         if faults.take("fail_times"):
             return failure(faults.fail_status, faults.fail_body, faults.fail_headers)
         if faults.take("cut_times"):
             return Cut()
         body = await request.json()
+        if isinstance(body, dict) and body.get("status") == "read":
+            return self._mark(number, body)
         problem = _problem(body)
         if problem is not None:
             return graph_error(100, "(#100) Invalid parameter", details=problem)
-        return self._accept(number, body)
+        code = self._refusal_at_once(number, body)
+        return graph_error(code, f"(#{code})") if code else self._accept(number, body)
+
+    def _mark(self, number: Number, body: Json) -> Response:
+        """Read, with all that came before it from the same contact; and maybe typing."""
+        last = self._network.inbox.get(str(body.get("message_id")))
+        if last is None or last.number != number.id:
+            return graph_error(100, "(#100) Invalid parameter", details="no such message")
+        for message in self._network.inbox.values():
+            if (message.number, message.sender) == (last.number, last.sender):
+                message.read = True
+            if message is last:
+                break
+        last.typing += "typing_indicator" in body
+        return JSONResponse({"success": True})
+
+    def _refusal_at_once(self, number: Number, body: Json) -> int | None:
+        if body["type"] in _MEDIA and (media_id := body[body["type"]].get("id")):
+            return None if str(media_id) in self._network.files else 100
+        known = [row for (waba, *_), row in self._network.templates.items() if waba == number.waba]
+        if body["type"] != "template" or not known:
+            return None
+        wanted = body["template"]
+        language = (wanted.get("language") or {}).get("code")
+        row = self._network.templates.get((number.waba, str(wanted.get("name")), str(language)))
+        if row is None:
+            return 132001
+        if row["status"] in _TEMPLATE_REFUSALS:
+            return _TEMPLATE_REFUSALS[row["status"]]
+        given = [part for part in wanted.get("components") or [] if part.get("type") == "body"]
+        count = sum(len(part.get("parameters") or []) for part in given)
+        return None if count == row.get("parameters", count) else 132000
 
     def _accept(self, number: Number, body: Json) -> Response:
         to = str(body.get("to") or body.get("recipient"))
@@ -69,6 +106,7 @@ class GraphApi:
             _text(body),
             str(client_ref) if client_ref is not None else None,
             {body["type"]: body[body["type"]]},
+            reply_to=(body.get("context") or {}).get("message_id"),
         )
         self._network.accept(sent)
         self._follow_up(number, sent)
@@ -98,10 +136,17 @@ class GraphApi:
             return
         else:
             self._network.deliver(sent)
+            if sent.type == "reaction":
+                self._react(sent)
             sent.statuses += ["sent", "delivered", *(["read"] if faults.read else [])]
             bodies = [echoes.meta_status(number, sent, said) for said in sent.statuses]
         if not faults.drop_statuses:
             self._courier.post(number, bodies, gap_seconds=0.01)
+
+    def _react(self, sent: Sent) -> None:
+        theirs = self._network.inbox.get(str(sent.message["reaction"].get("message_id")))
+        if theirs is not None:
+            theirs.reaction = sent.body
 
     def _refusal(self, number: Number, sent: Sent) -> Json | None:
         """Meta accepts these with 200 and says why not in a status."""
@@ -114,6 +159,18 @@ class GraphApi:
         if sent.type != "template" and not self._network.window_is_open(number, sent.to):
             return _WINDOW_CLOSED
         return None
+
+
+def is_authorized(request: Request, number: Number) -> bool:
+    return request.headers.get("authorization") == f"Bearer {number.key}"
+
+
+def expired() -> Response:
+    return graph_error(190, "Error validating access token: Session has expired", subcode=463)
+
+
+def unknown_object(identity: str) -> Response:
+    return graph_error(100, f"Object with ID '{identity}' does not exist", subcode=33)
 
 
 def graph_error(
@@ -134,10 +191,15 @@ def _problem(body: Any) -> str | None:
         return "The parameter to is required."
     if body.get("type") not in _TYPES:
         return "type must be one of those documented"
-    return None if isinstance(body.get(body["type"]), dict) else f"{body['type']} is required"
+    shape = list if body["type"] == "contacts" else dict
+    return None if isinstance(body.get(body["type"]), shape) else f"{body['type']} is required"
 
 
 def _text(body: Json) -> str | None:
     content = body[body["type"]]
+    if isinstance(content, list):
+        content = (content or [{}])[0].get("name") or {}
     said = content.get("body") or content.get("caption") or content.get("name")
-    return str(said or content.get("emoji") or "") or None
+    if isinstance(said, dict):
+        said = said.get("text")
+    return str(said or content.get("emoji") or content.get("formatted_name") or "") or None

@@ -36,13 +36,15 @@ class Number:
     version: str = "2.3.7"  # of Evolution; from 2.4 on it honours messageId
     state: str = "open"
     enforce_window: bool = False  # free text only within 24 hours of the contact's last message
+    quality: str = "GREEN"  # Meta, as the next
+    limit: str = "TIER_2K"
     target: Target | None = None
     faults: Faults = field(default_factory=Faults)
 
 
 @dataclass(slots=True)
 class Delivered:
-    """One message on a contact's phone."""
+    """One message on a contact's phone, as it shows it."""
 
     provider_id: str
     number: str
@@ -51,6 +53,21 @@ class Delivered:
     body: str | None
     client_ref: str | None
     at: float
+    reply_to: str | None = None
+    edits: int = 0
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class Received:
+    """A message that a contact sent to us, as the contact's phone shows it."""
+
+    provider_id: str
+    number: str
+    sender: str
+    read: bool = False  # two blue ticks
+    reaction: str | None = None  # of ours
+    typing: int = 0  # how often it saw us typing
 
 
 @dataclass(slots=True)
@@ -64,8 +81,16 @@ class Sent:
     body: str | None
     client_ref: str | None
     message: Json
+    reply_to: str | None = None
     statuses: list[str] = field(default_factory=list)
     at: float = field(default_factory=time.time)
+
+
+@dataclass(slots=True)
+class File:
+    content: bytes
+    mime_type: str
+    name: str = "file"
 
 
 class Network:
@@ -79,6 +104,9 @@ class Network:
         self.absent: set[str] = set()  # wa_ids that are not on WhatsApp
         self.sent: dict[str, Sent] = {}
         self.ledger: list[Delivered] = []
+        self.inbox: dict[str, Received] = {}
+        self.files: dict[str, File] = {}  # by Meta's media id, or by message id
+        self.templates: dict[tuple[str, str, str], Json] = {}  # by account, name, language
         self.last_inbound: dict[tuple[str, str], float] = {}
 
     def new_id(self, provider: ProviderName) -> str:
@@ -88,6 +116,9 @@ class Network:
     def number(self, identity: str, provider: ProviderName) -> Number | None:
         found = self.numbers.get(identity)
         return found if found and found.provider == provider else None
+
+    def of_account(self, waba: str) -> list[Number]:
+        return [number for number in self.numbers.values() if waba and number.waba == waba]
 
     def canonical(self, to: str) -> str:
         """The wa_id of an address: most Brazilian mobiles are without their ninth digit."""
@@ -115,11 +146,28 @@ class Network:
                 message.body,
                 message.client_ref,
                 time.time(),
+                message.reply_to,
             )
         )
 
-    def heard_from(self, number: Number, contact: str) -> None:
+    def change(self, number: Number, identity: str, body: str | None) -> bool:
+        """Our message says something else, or with None nothing more; False if it is not ours."""
+        sent = self.sent.get(identity)
+        if sent is None or sent.number != number.id:
+            return False
+        for entry in self.ledger:
+            if entry.provider_id == identity:
+                entry.deleted = entry.deleted or body is None
+                if body is not None and body != entry.body:
+                    entry.body, entry.edits = body, entry.edits + 1
+        return True
+
+    def heard(self, number: Number, identity: str, contact: str) -> None:
         self.last_inbound[number.id, self.canonical(contact)] = time.time()
+        self.inbox.setdefault(identity, Received(identity, number.id, self.canonical(contact)))
+
+    def has_written(self, number: Number, contact: str) -> bool:
+        return (number.id, self.canonical(contact)) in self.last_inbound
 
     def window_is_open(self, number: Number, contact: str) -> bool:
         last = self.last_inbound.get((number.id, self.canonical(contact)), 0.0)
@@ -132,3 +180,6 @@ class Network:
             for entry in self.ledger
             if number in (None, entry.number) and wanted in (None, self.canonical(entry.to))
         ]
+
+    def inbox_rows(self, number: str | None = None) -> list[Json]:
+        return [asdict(one) for one in self.inbox.values() if number in (None, one.number)]

@@ -62,15 +62,51 @@ begin
 end $$;
 comment on function private.make_lane is 'The lane of a queue, a company and a limit key; made where it is missing. Raises unknown_queue.';
 
+create table private.lane_wakes (
+  id bigint generated always as identity primary key,
+  lane_id bigint not null references private.queue_lanes (id) on delete cascade,
+  run_at timestamptz not null
+);
+comment on table private.lane_wakes is 'Lanes to wake that somebody else held at that moment; the next claim does it. Nearly always empty.';
+create index lane_wakes_by_lane on private.lane_wakes (lane_id);
+alter table private.lane_wakes enable row level security;
+grant select, insert, delete on private.lane_wakes to service_role;
+
 create function private.wake_lane(p_lane_id bigint, p_run_at timestamptz)
-returns void language sql volatile security invoker set search_path = '' as $$
-  update private.queue_lanes set
-    turn_at = least(turn_at, greatest(p_run_at, now(), blocked_until)),
-    floors = case when p_run_at < any (floors) then null else floors end
-  where id = p_lane_id and (turn_at > greatest(p_run_at, now(), blocked_until) or p_run_at < any (floors))
-$$;
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_lane private.queue_lanes;
+begin
+  select * into v_lane from private.queue_lanes where id = p_lane_id;
+  if not (v_lane.turn_at > greatest(p_run_at, now(), v_lane.blocked_until) or coalesce(p_run_at < any (v_lane.floors), false)) then
+    return;
+  end if;
+  -- Nobody waits for a lane: who did, and held another, could be waited for in turn.
+  perform from private.queue_lanes where id = p_lane_id for no key update skip locked;
+  if found then
+    update private.queue_lanes set
+      turn_at = least(turn_at, greatest(p_run_at, now(), blocked_until)),
+      floors = case when floors is not null then array(select least(floor, p_run_at) from unnest(floors) as floor) end
+    where id = p_lane_id;
+  else
+    insert into private.lane_wakes (lane_id, run_at) values (p_lane_id, p_run_at);
+  end if;
+end $$;
 comment on function private.wake_lane is 'A job of the lane that is due then has become free to start.';
-grant execute on function private.make_lane, private.wake_lane to service_role;
+
+create function private.wake_noted_lanes()
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_noted record;
+begin
+  if exists (select from private.lane_wakes) then
+    for v_noted in delete from private.lane_wakes where id > 0 returning * loop
+      perform private.wake_lane(v_noted.lane_id, v_noted.run_at);
+    end loop;
+  end if;
+end $$;
+comment on function private.wake_noted_lanes is 'Wakes the lanes that were held when they were to be woken.';
+grant execute on function private.make_lane, private.wake_lane, private.wake_noted_lanes to service_role;
 
 create function private.wake_lane_of_job()
 returns trigger language plpgsql security invoker set search_path = '' as $$
@@ -151,7 +187,7 @@ begin
     return;
   end if;
   update public.queue_jobs as job set parked = false, run_at = greatest(job.run_at, now())
-  from (
+  where job.parked and job.id = any (array(
     select first.id
     from (select distinct queue, order_key from jsonb_to_recordset(p_keys) as k (queue text, order_key text)) as ended
     cross join lateral (
@@ -162,8 +198,7 @@ begin
       order by live.queue, live.order_key, live.id limit 1
     ) as first
     where first.queue = ended.queue and first.order_key = ended.order_key
-  ) as next
-  where job.id = next.id and job.parked;
+  ));
 end $$;
 comment on function private.unpark_next is
   'Brings back the next job of order keys whose first has ended: [{queue, order_key}]. Call it in a statement after the one that ended them.';

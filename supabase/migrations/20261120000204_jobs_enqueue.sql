@@ -112,13 +112,16 @@ returns public.queue_jobs language sql volatile security invoker set search_path
   select job from private.given_jobs(jsonb_build_array(p_job)) as given
   join public.queue_jobs as job on job.queue = given.queue and job.unique_key = given.unique_key
   where job.completed_at is null
-  for update of job
 $$;
-comment on function private.unfinished_job_like is 'The job that already has the unique key of this one, locked.';
+comment on function private.unfinished_job_like is 'The job that already has the unique key of this one.';
 
 create function private.replace_job(p_job public.queue_jobs, p_by jsonb)
 returns bigint language plpgsql volatile security invoker set search_path = '' as $$
 begin
+  select * into p_job from public.queue_jobs where id = p_job.id and completed_at is null for update;
+  if not found then
+    return null;
+  end if;
   if p_job.lease_until > now() then
     -- It runs with what it was given. What comes now is work of its own.
     update public.queue_jobs set unique_key = null where id = p_job.id;

@@ -42,7 +42,9 @@ create function private.limit_opens_at(p_limit private.job_limits)
 returns timestamptz language sql stable security invoker set search_path = '' as $$
   select greatest(
     (p_limit).blocked_until,
-    now() + make_interval(secs => (1 - private.limit_tokens(p_limit)) / (p_limit).rate_per_second)
+    case when (p_limit).rate_per_second is not null then
+      now() + make_interval(secs => least(1e9, (1 - private.limit_tokens(p_limit)) / (p_limit).rate_per_second))
+    end
   )
 $$;
 comment on function private.limit_opens_at is 'When a limit key lets its next job start; past or null: now.';
@@ -62,8 +64,10 @@ begin
   update private.queue_lanes as lane set
     blocked_until = private.limit_opens_at(held), turn_at = private.limit_opens_at(held)
   from private.job_limits as held
-  where lane.id = any (p_lane_ids) and held.limit_key = lane.limit_key and held.limit_key = any (v_held)
-    and private.limit_opens_at(held) > now();
+  where lane.id = any (array(
+      select free.id from private.queue_lanes as free where free.id = any (p_lane_ids) for no key update skip locked
+    ))
+    and held.limit_key = lane.limit_key and held.limit_key = any (v_held) and private.limit_opens_at(held) > now();
   return query
   -- Of several lanes of one key the first gets what it has; the others keep their turn.
   select distinct on (coalesce(held.limit_key, lane.id::text), held.limit_key is null)
@@ -80,17 +84,6 @@ grant execute on function private.room_of_limits to service_role;
 
 -- Lease -------------------------------------------------------------------------------------
 
-create function private.claimed_job(p_job public.queue_jobs)
-returns json language sql stable security invoker set search_path = '' as $$
-  select json_build_object(
-    'id', (p_job).id, 'claim', (p_job).claims, 'type', (p_job).type, 'queue', (p_job).queue,
-    'company_id', (p_job).company_id, 'attempt', (p_job).attempts, 'max_attempts', (p_job).max_attempts,
-    'data', (p_job).data, 'order_key', (p_job).order_key, 'limit_key', (p_job).limit_key, 'lease_until', (p_job).lease_until,
-    'created_at', (p_job).created_at, 'run_at', (p_job).run_at, 'progress', (p_job).progress
-  )
-$$;
-comment on function private.claimed_job is 'A job as its worker receives it (functions/jobs/models.py, Job).';
-
 create function private.with_entry(p_history jsonb, p_entry jsonb)
 returns jsonb language sql immutable security invoker set search_path = '' as $$
   select jsonb_path_query_array(p_entry || coalesce(p_history, '[]'), '$[0 to 9]')
@@ -106,7 +99,7 @@ returns jsonb language sql stable security invoker set search_path = '' as $$
   )))
 $$;
 comment on function private.history_with_lost_lease is 'The history of a job whose lease ran out.';
-grant execute on function private.claimed_job, private.with_entry, private.history_with_lost_lease to service_role;
+grant execute on function private.with_entry, private.history_with_lost_lease to service_role;
 
 create function private.lease_jobs(
   p_lane_ids bigint[], p_shares integer[], p_limit integer, p_lease_seconds integer, p_worker text
@@ -212,13 +205,14 @@ returns boolean language plpgsql volatile security invoker set search_path = '' 
 declare
   v_left integer;
 begin
-  -- Who is enqueueing into the lane holds it: it stays awake then.
+  -- Who is enqueueing into the lane holds it: it keeps its turn then. Claims never wait for a lane.
   perform from private.queue_lanes where id = p_lane_id for update skip locked;
-  if found then
-    v_left := private.free_jobs_left(p_lane_id, 50);
-    if v_left = 50 and private.park_blocked(array[p_lane_id], 200) > 0 then
-      return true;
-    end if;
+  if not found then
+    return false;
+  end if;
+  v_left := private.free_jobs_left(p_lane_id, 50);
+  if v_left = 50 and private.park_blocked(array[p_lane_id], 200) > 0 then
+    return true;
   end if;
   update private.queue_lanes as lane set turn_at = case
     when v_left = 0 then coalesce(
@@ -236,29 +230,33 @@ create function private.raise_floors(p_lane_ids bigint[])
 returns void language sql volatile security invoker set search_path = ''
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
-  -- A snapshot that is held anywhere keeps the index entries of jobs that have ended, and a claim
-  -- steps over them. A second is for transactions that commit late.
+  -- A snapshot that is held anywhere keeps the index entries of jobs that have ended, and claims
+  -- would step over them, and over those that run. Not while somebody enqueues into the lane, whose
+  -- jobs cannot be seen yet; who comes later with an earlier time lowers the floors (wake_lane).
   update private.queue_lanes as lane set floored_at = coalesce(floored_at, now()), floors = array(
-    select least(now(), (
+    select least(now() - interval '20 milliseconds', (
       select job.run_at from public.queue_jobs as job
       where job.lane_id = lane.id and job.priority = level and job.completed_at is null and not job.parked
         and job.run_at >= coalesce(lane.floors[level + 1], '-infinity')
         and (job.lease_until is null or job.lease_until <= now())
       order by job.run_at, job.id limit 1
-    )) - interval '1 second'
+    ))
     from generate_series(0, 9) as level order by level
   )
-  where id = any (p_lane_ids)
+  where id = any (array(select id from private.queue_lanes where id = any (p_lane_ids) order by id for update skip locked))
 $$;
 comment on function private.raise_floors is 'Notes from which due time on claims have to look, per priority.';
 
 create function private.drop_floors(p_lane_ids bigint[])
 returns void language sql volatile security invoker set search_path = '' as $$
   update private.queue_lanes set floors = null, floored_at = null
-  where id = any (p_lane_ids) and floored_at < now() - interval '10 seconds'
+  where id = any (array(
+    select id from private.queue_lanes
+    where id = any (p_lane_ids) and floored_at < now() - interval '10 seconds' for no key update skip locked
+  ))
 $$;
 comment on function private.drop_floors is
-  'Looks at everything again after ten seconds: leases that ran out, and what a transaction committed late.';
+  'Looks at everything again after ten seconds, for leases that ran out.';
 grant execute on function
   private.free_jobs_left, private.next_due_at, private.end_turn, private.raise_floors, private.drop_floors
 to service_role;
@@ -321,13 +319,24 @@ begin
     );
     v_began := clock_timestamp();
     select
-      string_agg(private.claimed_job(job)::text, ',' order by priority desc, run_at, id) filter (where status = 'pending'),
+      -- A job as its worker receives it (functions/jobs/models.py, Job). Written out, because
+      -- json_build_object looks up its types for every row, and costs as much as the claim.
+      string_agg(
+        '{"id":' || id || ',"claim":' || claims || ',"type":' || to_json(type) || ',"queue":"' || queue
+        || '","company_id":' || coalesce('"' || company_id || '"', 'null')
+        || ',"attempt":' || attempts || ',"max_attempts":' || max_attempts || ',"data":' || data
+        || ',"order_key":' || coalesce(to_json(order_key)::text, 'null')
+        || ',"limit_key":' || coalesce(to_json(limit_key)::text, 'null')
+        || ',"progress":' || coalesce(progress::text, 'null') || '}',
+        ',' order by priority desc, run_at, id
+      ) filter (where status = 'pending'),
       count(*) filter (where status = 'pending'), coalesce(array_agg(lane_id), '{}'),
       array_agg(extract(epoch from started_at - run_at)::double precision),
       jsonb_agg(jsonb_build_object('queue', queue, 'order_key', order_key)) filter (where status = 'failed')
     into v_jobs, v_started, v_taken, v_waits, v_ended
     from private.lease_jobs(v_open, v_shares, p_limit - claimed, p_lease_seconds, p_worker) as job;
-    if clock_timestamp() - v_began > make_interval(secs => 0.003 + 0.00001 * v_started) then
+    -- Worth a write where much was taken, or where little took long.
+    if v_started >= 50 or clock_timestamp() - v_began > interval '3 milliseconds' then
       perform private.raise_floors(v_open);
     end if;
     claimed := claimed + v_started;
@@ -344,7 +353,9 @@ begin
   end loop;
   perform private.spend_tokens(v_served);
   if v_lanes > 1 then
-    update private.queue_lanes set turn_at = now() where id = any (v_served) and turn_at <= now();
+    update private.queue_lanes set turn_at = now() where id = any (array(
+      select id from private.queue_lanes where id = any (v_served) and turn_at <= now() for no key update skip locked
+    ));
   end if;
 end $$;
 comment on function private.claim_from_queue is
@@ -373,6 +384,7 @@ declare
   v_before integer;
 begin
   perform private.lock_queues(p_queues);
+  perform private.wake_noted_lanes();
   for v_pass in 1 .. 20 loop
     v_before := p_limit;
     select ceil(p_limit::numeric / count(*)) into v_part from private.queues_with_turns(p_queues) having count(*) > 0;

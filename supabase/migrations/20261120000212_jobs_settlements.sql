@@ -21,17 +21,6 @@ $$;
 comment on function private.retry_delay is 'Pause before the next attempt: exponential with jitter, at most an hour.';
 grant execute on function private.retry_delay to service_role;
 
-create function private.settled_status(p_outcome text, p_attempts integer, p_max_attempts integer)
-returns text language sql immutable security invoker set search_path = '' as $$
-  select case
-    when p_outcome = 'ok' then 'completed'
-    when p_outcome = 'cancelled' then 'cancelled'
-    when p_outcome = 'dead' or (p_outcome = 'retry' and p_attempts >= p_max_attempts) then 'failed'
-    else 'pending'
-  end
-$$;
-comment on function private.settled_status is 'The status that an outcome leads to.';
-
 create function private.history_with(p_job public.queue_jobs, p_outcome text, p_error text)
 returns jsonb language sql stable security invoker set search_path = '' as $$
   select private.with_entry((p_job).history, jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
@@ -40,7 +29,7 @@ returns jsonb language sql stable security invoker set search_path = '' as $$
   ))))
 $$;
 comment on function private.history_with is 'The history of a job whose lease ends with this outcome.';
-grant execute on function private.settled_status, private.history_with to service_role;
+grant execute on function private.history_with to service_role;
 
 create function private.block_limit_keys(p_blocks jsonb)
 returns void language sql volatile security invoker set search_path = '' as $$
@@ -65,9 +54,11 @@ grant execute on function private.block_limit_keys, private.change_queues to ser
 
 create function private.settle_jobs(p_results jsonb)
 returns json language plpgsql volatile security invoker set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+-- Joined by hash, and by ids known beforehand: a plan made for an empty table would walk a full one.
+set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off
 as $$
 declare
+  v_ids bigint[] := array(select (given ->> 'id')::bigint from jsonb_array_elements(p_results) as given);
   v_answer json;
   v_queues jsonb;
   v_keys jsonb;
@@ -79,9 +70,14 @@ begin
     )
   ), settled as materialized (
     update public.queue_jobs as job set
-      status = private.settled_status(outcome, attempts, max_attempts),
+      status = case
+        when outcome = 'ok' then 'completed'
+        when outcome = 'cancelled' then 'cancelled'
+        when outcome = 'dead' or (outcome = 'retry' and attempts >= max_attempts) then 'failed'
+        else 'pending'
+      end,
       completed_at = case
-        when private.settled_status(outcome, attempts, max_attempts) <> 'pending' then now()
+        when outcome in ('ok', 'cancelled', 'dead') or (outcome = 'retry' and attempts >= max_attempts) then now()
       end,
       lease_until = null,
       attempts = attempts - (outcome in ('snooze', 'release', 'rate_limited'))::integer,
@@ -96,7 +92,7 @@ begin
       history = case when outcome = 'ok' then history else private.history_with(job, outcome, result.error) end
     from result
     -- `status`, not completed_at: the latter would tempt the planner to a partial index.
-    where job.id = result.id and job.claims = result.claim
+    where job.id = any (v_ids) and job.id = result.id and job.claims = result.claim
       and job.status = 'pending' and job.lease_until is not null
     returning
       job.id, job.queue, job.status, outcome, job.limit_key, job.order_key, delay_seconds,
@@ -161,13 +157,16 @@ end $$;
 comment on function public.exchange_jobs is 'Settles finished claims and leases the next jobs in one round trip.';
 
 create function public.extend_jobs(p_claims jsonb, p_lease_seconds integer)
-returns json language sql volatile security invoker set search_path = '' as $$
+returns json language sql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off
+as $$
   with extended as (
     update public.queue_jobs as job set
       lease_until = greatest(lease_until, now() + make_interval(secs => p_lease_seconds)),
       progress = coalesce(held.progress, job.progress)
     from jsonb_to_recordset(p_claims) as held (id bigint, claim integer, progress jsonb)
-    where job.id = held.id and job.claims = held.claim and job.status = 'pending' and job.lease_until is not null
+    where job.id = any (array(select (given ->> 'id')::bigint from jsonb_array_elements(p_claims) as given))
+      and job.id = held.id and job.claims = held.claim and job.status = 'pending' and job.lease_until is not null
     returning job.id
   )
   select coalesce(json_agg(id), '[]') from extended

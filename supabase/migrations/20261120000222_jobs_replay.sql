@@ -121,7 +121,7 @@ begin
     replays = replays + 1, status = 'pending', completed_at = null, attempts = 0, started_at = null, result = null,
     run_at = coalesce(p_run_at, now()) + make_interval(secs => coalesce(p_spread_seconds, 0) * (place - 1) / cardinality(p_ids))
   from unnest(p_ids) with ordinality as given (id, place)
-  where job.id = given.id;
+  where job.id = any (p_ids) and job.id = given.id;
 exception when unique_violation then
   -- Enqueued a moment ago under the same key: the whole call is worth another try.
   raise exception using errcode = '40001', message = 'A job with the same unique key was enqueued meanwhile.';

@@ -193,6 +193,7 @@ def tries_of_routes(rivals: Rivals) -> dict[str, list[tuple[str, str, Json]]]:
     in_company = {"company_id": ids["company_id"]}
     messages = f"/api/conversations/{ids['conversation_id']}/messages"
     return {
+        "list_jobs": [("GET", "/api/jobs", {"params": in_company})],
         "health": [],  # shows nothing of anybody
         "answer_challenge": [("GET", number.path, {})],
         "receive": [("POST", number.path, forged)],

@@ -59,3 +59,41 @@ async def test_a_wrong_job_is_refused_by_name(
 ) -> None:
     with pytest.raises(AssertionError, match=constraint):
         await queue.enqueue(job)
+
+
+async def test_replacing_gives_the_waiting_job_what_came_last(queue: TestQueue) -> None:
+    """Debounce: the last of many calls counts, and it runs once."""
+    ids = [
+        (await queue.enqueue({"unique_key": "k", "if_exists": "replace", "data": {"n": n}}))[0]
+        for n in range(3)
+    ]
+    assert len(set(ids)) == 1
+    (job,) = await queue.claim()
+    assert job["data"] == {"n": 2}
+
+
+async def test_replacing_moves_the_time(queue: TestQueue) -> None:
+    await queue.enqueue({"unique_key": "k", "delay_seconds": 3600})
+    await queue.enqueue({"unique_key": "k", "if_exists": "replace"})
+    assert len(await queue.claim()) == 1
+
+
+async def test_what_replaces_a_running_job_is_work_of_its_own(queue: TestQueue) -> None:
+    first = await queue.enqueue({"unique_key": "k", "data": {"n": 1}})
+    (running,) = await queue.claim()
+    second = await queue.enqueue({"unique_key": "k", "if_exists": "replace", "data": {"n": 2}})
+    assert first != second
+    assert [job["data"] for job in await queue.claim()] == [{"n": 2}]
+    assert (await queue.settle([running], "ok"))["completed"] == 1
+
+
+async def test_a_refused_job_takes_its_whole_call_with_it(queue: TestQueue) -> None:
+    await queue.enqueue({"unique_key": "k"})
+    with pytest.raises(AssertionError, match="unique_key_taken"):
+        await queue.enqueue({}, {"unique_key": "k", "if_exists": "reject"})
+    assert len(await queue.claim()) == 1
+
+
+async def test_an_unknown_mode_is_refused(queue: TestQueue) -> None:
+    with pytest.raises(AssertionError, match="invalid_jobs"):
+        await queue.enqueue({"unique_key": "k", "if_exists": "overwrite"})

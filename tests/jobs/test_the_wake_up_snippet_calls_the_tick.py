@@ -16,7 +16,9 @@ from local.stack import Stack
 
 SNIPPET = Path(__file__).parents[2] / "supabase" / "snippets" / "wake_up.sql"
 STAND_INS = """
-    create schema if not exists cron; create schema if not exists net; create schema if not exists vault;
+    create schema if not exists cron;
+    create schema if not exists net;
+    create schema if not exists vault;
     create table cron.job (jobname text primary key, schedule text, command text);
     create table cron.job_run_details (end_time timestamptz);
     create function cron.schedule(job_name text, schedule text, command text) returns bigint
@@ -36,7 +38,7 @@ STAND_INS = """
       insert into net.request values (url, headers, timeout_milliseconds) returning 1::bigint
     $$;
     create table vault.decrypted_secrets (name text, decrypted_secret text);
-"""  # noqa: E501
+"""
 SECRETS = """
     insert into vault.decrypted_secrets values
       ('recado_url', 'https://recado.test'), ('recado_cron_secret', 'the secret')

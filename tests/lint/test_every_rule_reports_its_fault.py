@@ -92,9 +92,22 @@ FAULTS = [
     ),
     ("storage-delete", 1, "delete from storage.objects where bucket_id = 'media';"),
     ("storage-delete", 2, function("begin delete from storage.buckets where id = 'm'; end")),
+    (
+        "storage-delete",
+        2,
+        function("begin execute 'delete from storage.objects where id = $1' using p; end"),
+    ),
+    ("migration-table", 1, "insert into storage.migrations (id) values (1);"),
+    ("migration-table", 1, "update auth.schema_migrations set version = '1' where true;"),
+    (
+        "migration-table",
+        2,
+        "select 1;\ndelete from supabase_migrations.schema_migrations where true;",
+    ),
     ("broadcast-payload", 2, function("begin perform realtime.send('[]'::jsonb, 'e', 't'); end")),
     ("broadcast-payload", 2, function("begin perform realtime.send(jsonb_agg(x), 'e', 't'); end")),
     ("broadcast-payload", 1, "select realtime.send(null, 'change', 'topic', true);"),
+    ("broadcast-payload", 1, "select realtime.send(payload => '1', event => 'e', topic => 't');"),
     ("broadcast-changes", 2, function("begin perform realtime.broadcast_changes('t'); end")),
     (
         "definer-reason",
@@ -133,6 +146,9 @@ CLEAN = [
     function("begin execute format('delete from %I where id = $1', t) using p_id; end"),
     function("begin perform realtime.send('{\"v\":1}', 'e', 't'); end"),
     function("begin perform realtime.send(jsonb_build_object('v', 1), 'e', 't'); end"),
+    function("begin perform realtime.send(payload => jsonb_build_object('v', 1)); end"),
+    "insert into public.migrations values (1);",
+    "select version from supabase_migrations.schema_migrations;",
     function(
         "begin begin delete from public.a where id = 1; exception when others then null; end; end"
     ),

@@ -87,7 +87,7 @@ async def test_browsers_are_allowed_from_anywhere(http: httpx.AsyncClient) -> No
 
 
 async def test_a_service_that_is_left_out_says_so(league: Stack, http: httpx.AsyncClient) -> None:
-    for path in ("/storage/v1/bucket", "/graphql/v1", "/functions/v1/hello", "/pg/tables"):
+    for path in ("/storage/v1/s3/bucket", "/graphql/v1", "/functions/v1/hello", "/pg/tables"):
         answer = await http.get(path, headers={"apikey": league.keys.secret_key})
         assert answer.status_code == 501
         assert "not served by the local gateway" in answer.json()["message"]

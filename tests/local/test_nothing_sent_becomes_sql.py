@@ -46,6 +46,10 @@ ATTACKS = (
         "/teams?or=({}.eq.1)", "/teams?select=players(id)&players.{}=eq.1",
         "/teams?name=eq(any).{}", "/teams?colours=cs.{}", "/rpc/add?{}=1", "/rpc/add?a={}",
         "/rpc/total?n=1&n={}", "/teams?columns={}", "/teams?on_conflict={}",
+        "/teams?select=id.{}()",
+        "/teams?select=id.count()::{}", "/teams?select=...{}(id)", "/teams?order={}(id)",
+        "/teams?select=name,players(id)&order=players({})", "/teams?name=fts({}).x",
+        "/teams?name=eq({}).x", "/teams?not.{}=(id.eq.1)",
     ],
 )  # fmt: skip
 async def test_no_place_in_a_url_takes_sql(rest: httpx.AsyncClient, path: str, attack: str) -> None:
@@ -77,16 +81,33 @@ async def test_no_key_of_a_body_takes_sql(
     assert await database.fetchval("select to_regclass('public.teams') is not null")
 
 
+@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.isascii() and "\0" not in a])
+async def test_no_header_takes_sql(rest: httpx.AsyncClient, attack: str) -> None:
+    for name, value in (
+        ("accept", f"application/vnd.pgrst.plan+json; for={attack}"),
+        ("accept", f'application/vnd.pgrst.plan+json; for="{attack}"; options={attack}'),
+        ("accept", attack),
+        ("accept-profile", attack),
+        ("prefer", f"timezone={attack}"),
+        ("prefer", f"handling=strict, {attack}"),
+    ):
+        answer = await rest.get("/many?limit=1", headers={name: value})
+        assert answer.status_code in (200, 400, 406), answer.text
+        if answer.status_code != 200:
+            assert answer.json()["code"] not in ("42601", "42P02"), "it reached Postgres as SQL"
+
+
 async def test_headers_are_values_too(rest: httpx.AsyncClient) -> None:
     headers = {
         "x-odd": "'; drop table teams; --",
         "cookie": "a='; drop table teams; --",
-        "prefer": "timezone='; drop table teams; --",
         "range": "0-'; drop table teams",
         "accept": "application/json, '; drop table teams",
     }
     answer = await rest.get("/many?limit=1", headers=headers)
     assert (answer.status_code, answer.json()) == (200, [{"id": 1}])
+    zone = await rest.get("/many", headers={"prefer": "timezone='; drop table teams; --"})
+    assert (zone.status_code, zone.json()["code"]) == (400, "22023")
 
 
 async def test_values_arrive_as_they_were_sent(rest: httpx.AsyncClient) -> None:

@@ -95,6 +95,14 @@ async def test_a_lock_file_whose_pid_is_somebody_elses_is_no_obstacle(tmp_path: 
         assert await run(postgres, "select count(*) from kept") == 0
 
 
+async def test_a_lock_file_that_a_full_disk_left_empty_is_no_obstacle(tmp_path: Path) -> None:
+    async with server(tmp_path):
+        pass
+    (tmp_path / "postgres" / "postmaster.pid").touch()
+    async with server(tmp_path) as postgres:
+        assert await run(postgres, "select 1") == 1
+
+
 async def test_one_data_directory_has_one_server(tmp_path: Path) -> None:
     async with server(tmp_path):
         with pytest.raises(PostgresError, match="another stack is running"):
@@ -155,8 +163,10 @@ async def test_a_running_stack_is_not_removed(tmp_path: Path) -> None:
         with pytest.raises(StackError, match="another stack is running"):
             await reset(tmp_path)
         assert await run(postgres, "select 1") == 1
+    (tmp_path / "keys.json").touch()
     await reset(tmp_path)
-    assert not tmp_path.exists()
+    assert not (tmp_path / "postgres").exists()
+    assert (tmp_path / "keys.json").exists()
 
 
 async def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from supabase import AsyncClient
         ("overloaded", {"a": 1}, '"a"'),
         ("overloaded", {"a": 1, "b": 2}, '"ab"'),
         ("whole", {"any": ["thing"]}, '{"any": ["thing"]}'),
-        ("whole", [1, 2], "[1, 2]"),
+        ("whole", [{"any": 1}, {"any": 2}], '[{"any": 1}, {"any": 2}]'),
     ],
 )
 async def test_a_result_has_the_shape_of_its_type(

@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.providers.base import Instance, Json, OutboundMessage, SendResult
+from functions.providers.base import Instance, OutboundMessage, SendResult
+from functions.providers.commands import Answer, Command
+from functions.providers.events import Json
 from tests.providers.fake import FakeWhatsApp
 from tests.providers.samples import PROVIDERS
 
@@ -52,3 +54,14 @@ def graph(code: int, **error: Any) -> Json:
 
 def evolution_error(status: int, message: Any, **more: Any) -> Json:
     return {"status": status, "error": "Error", "response": {"message": message}, **more}
+
+
+async def perform(http: httpx.AsyncClient, instance: Instance, command: Command) -> Answer:
+    return await PROVIDERS[instance.provider].perform(http, instance, command)
+
+
+async def written(whatsapp: FakeWhatsApp, instance: Instance, **order: Any) -> str:
+    """The id of a message that the contact has sent."""
+    body = {"number": instance.external_id, "from": CONTACT, **order}
+    answer = await whatsapp.http.post("/_fake/inbound", json=body)
+    return str(answer.json()["id"])

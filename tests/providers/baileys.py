@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.providers.base import Event, Json, MessageReceived
+from functions.providers.events import Event, Json, MessageReceived
 from functions.providers.evolution import EVOLUTION
 
 CONTACT = "5531999990001@s.whatsapp.net"

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from functions.providers.base import Event, Identity, Json, MessageReceived
+from functions.providers.events import Event, Identity, Json, MessageReceived
 from functions.providers.meta import META
 
 METADATA = {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"}
@@ -30,7 +30,7 @@ def received(
     whole = {"from": "16505551234", "id": "wamid.A", "timestamp": "1749416383", **message}
     name = "message_echoes" if field == "smb_message_echoes" else field
     value = {"metadata": METADATA, "contacts": contacts or [CONTACT], name: [whole]}
-    [found] = posted(field, value)
+    found = posted(field, value)[0]
     assert isinstance(found, MessageReceived), found
     return found
 

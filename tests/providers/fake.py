@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from functions.providers.base import Instance, Json
+from functions.providers.base import Instance
+from functions.providers.events import Json
 
 _serial = itertools.count(1)
 
@@ -34,7 +35,8 @@ class FakeWhatsApp:
         assert answer.status_code == 201, answer.text
         name = "api_key" if provider == "evolution" else "access_token"
         credentials = {name: f"key-of-{identity}"}
-        return Instance(identity, provider, self.url, identity, credentials)
+        account = str(number.get("waba", ""))
+        return Instance(identity, provider, self.url, identity, credentials, account)
 
     async def faults(self, instance: Instance, **faults: Any) -> None:
         path = f"/_fake/numbers/{instance.external_id}/faults"

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from functions.providers.base import Event, Instance, MessageReceived, StatusChanged
+from functions.providers.base import Instance
+from functions.providers.events import Event, MessageReceived, StatusChanged
 from tests.providers.fake import FakeWhatsApp
 from tests.providers.samples import PROVIDERS
 

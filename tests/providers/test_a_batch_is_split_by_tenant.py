@@ -2,7 +2,8 @@
 
 import orjson
 
-from functions.providers.base import Item, Json
+from functions.providers.base import Item
+from functions.providers.events import Json
 from functions.providers.meta import META
 
 

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from functions.providers import attempt
+from functions.providers.events import Identity
 from tests.providers.answers import BOTH, evolution_error, failing, graph, send
 from tests.providers.fake import FakeWhatsApp, free_port
 from tests.providers.samples import FOLDER as SAMPLES
@@ -17,7 +18,7 @@ from tests.providers.samples import FOLDER as SAMPLES
     [
         ("meta/error_131056_pair_rate.json", "meta", 400, ("paused", "contact")),
         ("meta/error_190_token.json", "meta", 401, ("paused", "instance")),
-        ("evolution/error_400_connection_closed.json", "evolution", 400, ("retryable", None)),
+        ("evolution/error_400_connection_closed.json", "evolution", 400, ("retryable", "instance")),
         (
             "evolution/error_400_number_not_on_whatsapp.json",
             "evolution",
@@ -40,21 +41,21 @@ async def test_the_sample_errors_are_classified(
 
 
 @pytest.mark.parametrize(
-    ("name", "provider", "status", "identity", "recipient"),
+    ("name", "provider", "status", "identity", "phone"),
     [
         (
             "meta/response_send_200.json",
             "meta",
             200,
             "wamid.HBgLMTY1MDAwMDAwMjcVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA=",
-            "16505550101",
+            "+16505550101",
         ),
         (
             "evolution/response_send_text_201_pending_v237.json",
             "evolution",
             201,
             "3EB0FCA6FD5AC08629C2B5",
-            "553180000019@s.whatsapp.net",
+            "+5531980000019",
         ),
     ],
 )
@@ -65,12 +66,13 @@ async def test_the_sample_answers_are_accepted(
     provider: str,
     status: int,
     identity: str,
-    recipient: str,
+    phone: str,
 ) -> None:
     body = orjson.loads((SAMPLES / name).read_bytes())
     result = await failing(whatsapp, http, provider, status, body)
     assert result.outcome == "accepted"
-    assert (result.provider_message_id, result.recipient) == (identity, recipient)
+    assert result.provider_message_id == identity
+    assert Identity("phone", phone) in result.identities
 
 
 @BOTH
@@ -127,9 +129,7 @@ async def test_an_answer_that_does_not_come_leaves_the_message_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And rightly: the contact has it."""
-    for module in ("evolution", "meta"):
-        name = f"functions.providers.{module}.sending.TIMEOUT"
-        monkeypatch.setattr(name, httpx.Timeout(0.3))
+    monkeypatch.setattr("functions.providers.calls.TIMEOUT", httpx.Timeout(0.3))
     instance = await whatsapp.connect(provider)
     await whatsapp.faults(instance, **{fault: 1})
     result = await send(http, instance)

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from functions.providers.base import Identity, Json, MessageReceived
+from functions.providers.events import Identity, Json, MessageReceived
 from functions.providers.meta import META
 from tests.providers.cloud import METADATA, PHONE, posted
 

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from functions.providers.base import InstanceChanged, Json, MessageReceived, Notice, Unknown
+from functions.providers.events import InstanceChanged, Json, MessageReceived, Notice, Unknown
 from functions.providers.meta import META
 from tests.providers.cloud import METADATA, PHONE, posted, received
 

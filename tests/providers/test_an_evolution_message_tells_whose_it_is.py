@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.providers.base import Identity, Json, MessageReceived, Notice, Unknown
+from functions.providers.events import Identity, Json, MessageReceived, Notice, Unknown
 from tests.providers.baileys import CONTACT, OWN, PN, TEXT, events, received, summary
 
 IMAGE: Json = {"mimetype": "image/jpeg", "url": "https://s3.example/a.jpg", "fileLength": "10"}

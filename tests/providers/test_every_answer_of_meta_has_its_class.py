@@ -12,18 +12,25 @@ from tests.providers.fake import FakeWhatsApp
 TRANSIENT = ("retryable", None)
 META_ROWS: dict[tuple[int, ...], tuple[str, str | None]] = {
     (1, 2, 131000, 131016, 133004, 135000): TRANSIENT,
-    (131057, 130429, 133016): ("paused", "instance"),
-    (4, 80007): ("paused", "account"),
+    (131057, 130429, 131208, 132069, 133016): ("paused", "instance"),
+    (4, 613, 80007, 80008): ("paused", "account"),
     (131056,): ("paused", "contact"),
     (131048, 131064): ("paused", "account"),
     (0, 3, 10, 190, 200, 250, 299, 131005, 131045, 131042, 131037): ("paused", "instance"),
+    (131044, 133000, 133005, 133006, 133008, 133009, 133010, 133015, 141000): (
+        "paused",
+        "instance",
+    ),
     (368, 131031, 130497): ("paused", "account"),
     (131047,): ("permanent", "contact"),
     (130472, 131049): ("retryable", "recipient"),
-    (131050, 131026): ("permanent", "recipient"),
-    (100, 33, 131008, 131009, 131021, 131030, 131051, 131062, 131063): ("permanent", "request"),
+    (131050, 131026, 131041, 131207): ("permanent", "recipient"),
+    (100, 33, 131008, 131009, 131020, 131021, 131030, 131051, 131062, 131063): (
+        "permanent",
+        "request",
+    ),
     (132000, 132001, 132005, 132007, 132008, 132012, 137000): ("permanent", "request"),
-    (132015, 132016): ("permanent", "account"),
+    (132015, 132016, 132068): ("permanent", "account"),
     (131052, 131053): ("permanent", "request"),
 }
 META_CODES = [(code, expected) for codes, expected in META_ROWS.items() for code in codes]

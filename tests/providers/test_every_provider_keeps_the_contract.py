@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from functions.providers.base import Instance
+from functions.providers.events import Identity
 from functions.providers.evolution.sending import planned_message_id
 from tests.providers.answers import BOTH, write
 from tests.providers.fake import FakeWhatsApp, eventually
@@ -59,13 +60,15 @@ async def test_every_type_is_accepted(
 
 
 @BOTH
-async def test_the_canonical_recipient_comes_back(
+async def test_the_recipient_comes_back_as_whatsapp_knows_them(
     whatsapp: FakeWhatsApp, http: httpx.AsyncClient, provider: str
 ) -> None:
     instance = await whatsapp.connect(provider)
     _, result = await write(http, instance, to="+5531999990001", body="oi")
-    assert result.recipient is not None
-    assert result.recipient.split("@")[0] == "553199990001"
+    assert result.identities == [
+        Identity("phone", "+5531999990001"),
+        Identity("wa_id", "553199990001"),
+    ]
 
 
 @BOTH

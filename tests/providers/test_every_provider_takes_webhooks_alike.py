@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.providers.base import InstanceChanged
+from functions.providers.events import InstanceChanged
 from tests.providers.answers import BOTH, write
 from tests.providers.fake import FakeWhatsApp, eventually
 from tests.providers.receiver import Receiver, connect, of

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from functions.providers.base import ContactSeen, Identity, Json, MessageReceived, Notice, Unknown
+from functions.providers.events import ContactSeen, Identity, Json, MessageReceived, Notice, Unknown
 from functions.providers.evolution import EVOLUTION
 from tests.providers.baileys import CONTACT, OWN, PN, TEXT, events, received, summary
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_read_yet_hides_not_what_follows_under_its_id(placeholder
 def test_digits_in_the_place_of_a_name_are_none(data: Json) -> None:
     """Servers name a contact without a name after its address, in every list of contacts."""
     phone = [Identity("phone", "+5531999990001"), Identity("wa_id", "553199990001")]
-    assert events(data, "contacts.upsert") == [ContactSeen(phone, None)]
+    assert events(data, "contacts.upsert") == [ContactSeen(phone, None, "contacts.upsert")]
 
 
 @pytest.mark.parametrize(

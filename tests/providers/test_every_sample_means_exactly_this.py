@@ -2,14 +2,20 @@
 
 import pytest
 
-from functions.providers.base import (
+from functions.providers.attempt import failure_of
+from functions.providers.events import (
+    CallChanged,
     ContactSeen,
     Event,
+    GroupChanged,
     Identity,
     InstanceChanged,
+    LimitChanged,
     MessageReceived,
     Notice,
+    PreferenceChanged,
     StatusChanged,
+    TemplateChanged,
 )
 from tests.providers.samples import provider_of, read, webhook_names
 
@@ -46,6 +52,7 @@ EXPECTED: dict[str, Expected] = {
             ContactSeen(
                 identities=[Identity("phone", "+5581980000011"), Identity("wa_id", "558180000011")],
                 name="Nome do Contato",
+                evidence="contacts.upsert",
             )
         ],
     ),
@@ -331,6 +338,7 @@ EXPECTED: dict[str, Expected] = {
                 body="title",
                 payload={"kind": "button_reply", "id": "callback_data", "title": "title"},
                 reply_to="wamid.xyzxyz",
+                quoted={"author": "us"},
             )
         ],
     ),
@@ -352,6 +360,7 @@ EXPECTED: dict[str, Expected] = {
                 body="title",
                 payload={"kind": "quick_reply", "id": "callback_data", "title": "title"},
                 reply_to="wamid.xyzxyz==",
+                quoted={"author": "us"},
             )
         ],
     ),
@@ -372,6 +381,7 @@ EXPECTED: dict[str, Expected] = {
                 type="reaction",
                 body="😮",
                 target="wamid.yzxyzx=",
+                actor="contact",
             )
         ],
     ),
@@ -392,6 +402,7 @@ EXPECTED: dict[str, Expected] = {
                 type="text",
                 body="replied text",
                 reply_to="wamid.xyzxyz==",
+                quoted={"author": "us"},
             )
         ],
     ),
@@ -477,7 +488,7 @@ EXPECTED: dict[str, Expected] = {
                     "code": "131026",
                     "title": "Receiver is incapable of receiving this message",
                     "details": "Message Undeliverable.",
-                    "class": "recipient",
+                    **failure_of("recipient"),
                 },
                 identities=[Identity("phone", "+32470000026"), Identity("wa_id", "32470000026")],
             )
@@ -558,7 +569,7 @@ EXPECTED: dict[str, Expected] = {
                     "engagement.",
                     "details": "In order to maintain a healthy ecosystem engagement, the message "
                     "failed to be delivered.",
-                    "class": "defer",
+                    **failure_of("defer"),
                 },
                 identities=[Identity("phone", "+16505550101"), Identity("wa_id", "16505550101")],
             )
@@ -617,16 +628,13 @@ EXPECTED: dict[str, Expected] = {
         "message_template_status_update",
         None,
         [
-            Notice(
-                name="message_template_status_update",
-                value={
-                    "event": "APPROVED",
-                    "message_template_id": 1689556908129832,
-                    "message_template_name": "order_confirmation",
-                    "message_template_language": "en_US",
-                    "reason": "NONE",
-                    "message_template_category": "UTILITY",
-                },
+            TemplateChanged(
+                name="order_confirmation",
+                language="en_US",
+                template_id="1689556908129832",
+                status="approved",
+                category="utility",
+                at="2025-06-30T01:39:08+00:00",
             )
         ],
     ),
@@ -637,20 +645,279 @@ EXPECTED: dict[str, Expected] = {
         "user_preferences",
         None,
         [
+            PreferenceChanged(
+                identities=[Identity("phone", "+16505550101"), Identity("wa_id", "16505550101")],
+                wanted=True,
+                at="2024-11-15T21:22:01+00:00",
+                detail="User signed up via signup link",
+            )
+        ],
+    ),
+    "evolution/call_offer_lid.json": (
+        "loja|call|SYNTHCALL0001|offer",
+        "instance",
+        "instancia-teste",
+        "call",
+        None,
+        [
+            CallChanged(
+                call_id="SYNTHCALL0001",
+                status="ringing",
+                identities=[
+                    Identity("phone", "+5531990000071"),
+                    Identity("wa_id", "553190000071"),
+                    Identity("lid", "10000000000071"),
+                ],
+                at="2026-07-02T14:00:00+00:00",
+            )
+        ],
+    ),
+    "evolution/group_participants_add_v237.json": (
+        "loja|group.participants.update|c222227766eee2a1fffc1d4edc2e3fab99b2e783|2026-07-02T11:00:00",
+        "instance",
+        "instancia-teste",
+        "group.participants.update",
+        None,
+        [
+            GroupChanged(
+                group="120363000000000072@g.us",
+                action="add",
+                participants=[{"id": "10000000000074@lid", "phone": "+5531990000074"}],
+                by="553190000073@s.whatsapp.net",
+            )
+        ],
+    ),
+    "evolution/messages_update_votes_v237.json": (
+        "loja|messages.update|SYNTHPOLL0001|SERVER_ACK|c12780e41b5ab1d4ce1935c8dd0879cce08fc56e",
+        "instance",
+        "instancia-teste",
+        "messages.update",
+        None,
+        [
             Notice(
-                name="user_preferences",
+                name="message_updated",
                 value={
-                    "wa_id": "16505550101",
-                    "detail": "User signed up via signup link",
-                    "category": "marketing_messages",
-                    "value": "signup",
-                    "signup_id": "13176843987434774",
-                    "timestamp": 1731705721,
-                    "identities": [
-                        {"kind": "phone", "value": "+16505550101"},
-                        {"kind": "wa_id", "value": "16505550101"},
+                    "id": "SYNTHPOLL0001",
+                    "status": "SERVER_ACK",
+                    "pollUpdates": [
+                        {"name": "Manhã", "voters": ["553190000075@s.whatsapp.net"]},
+                        {"name": "Tarde", "voters": []},
                     ],
                 },
+            )
+        ],
+    ),
+    "evolution/chats_set_lid_v24.json": (
+        "loja|chats.set|22d5287dc26dd62a7ccb03cd952c2cad794f8535|2026-07-02T11:00:00",
+        "instance",
+        "instancia-teste",
+        "chats.set",
+        None,
+        [
+            ContactSeen(
+                identities=[
+                    Identity("phone", "+5531990000076"),
+                    Identity("wa_id", "553190000076"),
+                    Identity("lid", "10000000000076"),
+                ],
+                name="Contato Vinte e Um",
+                evidence="chats.set",
+            )
+        ],
+    ),
+    "meta/call_terminate.json": (
+        "106540352242922|calls|wacid.SYNTH0001|f7b4a3ffadb8e99c734d9a1a90d60ebe45d6ad1e",
+        "phone_number_id",
+        "106540352242922",
+        "calls",
+        None,
+        [
+            CallChanged(
+                call_id="wacid.SYNTH0001",
+                status="ended",
+                identities=[Identity("phone", "+5531990000081"), Identity("wa_id", "553190000081")],
+                seconds=120,
+                at="2026-07-02T13:40:00+00:00",
+            )
+        ],
+    ),
+    "meta/group_participants_remove.json": (
+        "106540352242922|group_participants_update|abc23c163b084ff9b8fdcf9b8598ae82522d0d75|1782999600",
+        "phone_number_id",
+        "106540352242922",
+        "group_participants_update",
+        None,
+        [
+            GroupChanged(
+                group="120363000000000082@g.us",
+                action="remove",
+                participants=[{"id": "553190000082", "phone": "+5531990000082"}],
+                by="participant",
+                at="2026-07-02T13:40:00+00:00",
+            )
+        ],
+    ),
+    "meta/message_system_changed_number.json": (
+        "106540352242922|msg|wamid.SYNTH.system_changed_number.0",
+        "phone_number_id",
+        "106540352242922",
+        "messages",
+        "106540352242922|553190000083",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.system_changed_number.0",
+                sent_at="2026-07-02T13:40:00+00:00",
+                chat_address="553190000083",
+                identities=[Identity("phone", "+5531990000083"), Identity("wa_id", "553190000083")],
+                type="system",
+                body="User A changed from 553190000083 to 553190000084",
+                payload={"kind": "user_changed_number", "wa_id": "553190000084"},
+            ),
+            ContactSeen(
+                identities=[
+                    Identity("phone", "+5531990000084"),
+                    Identity("wa_id", "553190000084"),
+                    Identity("phone", "+5531990000083"),
+                    Identity("wa_id", "553190000083"),
+                ],
+                evidence="user_changed_number",
+                at="2026-07-02T13:40:00+00:00",
+            ),
+        ],
+    ),
+    "meta/template_status_paused.json": (
+        "102290129340398|message_template_status_update|a6d12b1e4a78e5b2ae69c12e108e38a4d11a6e77|1782999600",
+        "waba",
+        "102290129340398",
+        "message_template_status_update",
+        None,
+        [
+            TemplateChanged(
+                name="promocao",
+                language="pt_BR",
+                template_id="1000000000000085",
+                status="paused",
+                reason="Your WhatsApp message template has been paused for 3 hours.",
+                category="marketing",
+                at="2026-07-02T13:40:00+00:00",
+            )
+        ],
+    ),
+    "meta/template_quality_red.json": (
+        "102290129340398|message_template_quality_update|9663cee8b12f5096cfba2df47d070ec4dc085172|1782999600",
+        "waba",
+        "102290129340398",
+        "message_template_quality_update",
+        None,
+        [
+            TemplateChanged(
+                name="promocao",
+                language="pt_BR",
+                template_id="1000000000000085",
+                quality="red",
+                at="2026-07-02T13:40:00+00:00",
+            )
+        ],
+    ),
+    "meta/phone_number_quality_flagged.json": (
+        "102290129340398|phone_number_quality_update|a4b323770891c3c2100f2e5c6ffc57cdaae2dcc9|1782999600",
+        "waba",
+        "102290129340398",
+        "phone_number_quality_update",
+        None,
+        [
+            LimitChanged(
+                scope="number",
+                number="+15555550102",
+                daily_limit=2000,
+                quality="red",
+                at="2026-07-02T13:40:00+00:00",
+            ),
+            Notice(
+                name="phone_number_quality_update",
+                value={
+                    "display_phone_number": "15555550102",
+                    "event": "FLAGGED",
+                    "current_limit": "TIER_2K",
+                },
+            ),
+        ],
+    ),
+    "meta/business_capability_tier.json": (
+        "102290129340398|business_capability_update|bc8c9aa2eae391121b3d06144e4ff18c544ebd95|1782999600",
+        "waba",
+        "102290129340398",
+        "business_capability_update",
+        None,
+        [
+            LimitChanged(scope="account", daily_limit=10000, at="2026-07-02T13:40:00+00:00"),
+            Notice(
+                name="business_capability_update",
+                value={
+                    "max_daily_conversations_per_business": "TIER_10K",
+                    "max_phone_numbers_per_waba": 25,
+                },
+            ),
+        ],
+    ),
+    "meta/account_restriction.json": (
+        "102290129340398|account_update|d3430bd47619a8058fe47abf1fb362280ec839d6|1782999600",
+        "waba",
+        "102290129340398",
+        "account_update",
+        None,
+        [
+            LimitChanged(
+                scope="account",
+                restriction="restricted_biz_initiated_messaging",
+                until="2026-07-05T13:40:00+00:00",
+                at="2026-07-02T13:40:00+00:00",
+            ),
+            Notice(
+                name="account_update",
+                value={
+                    "event": "ACCOUNT_RESTRICTION",
+                    "restriction_info": [
+                        {
+                            "restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING",
+                            "expiration": 1783258800,
+                        }
+                    ],
+                },
+            ),
+        ],
+    ),
+    "meta/user_id_update.json": (
+        "106540352242922|user_id_update|356de43eb3e0ecab4987b8b47927b705e0c9b4c6|1782999600",
+        "phone_number_id",
+        "106540352242922",
+        "user_id_update",
+        None,
+        [
+            ContactSeen(
+                identities=[
+                    Identity("phone", "+5531990000086"),
+                    Identity("wa_id", "553190000086"),
+                    Identity("bsuid", "BR.1000000000000087"),
+                    Identity("bsuid", "BR.1000000000000086"),
+                ],
+                evidence="user_id_update",
+                at="2026-07-02T13:40:00+00:00",
+            )
+        ],
+    ),
+    "meta/user_preferences_stop.json": (
+        "106540352242922|user_preferences|f77eb453208ee6e84231b9dbb40df41a0aa47eb2|1782999600",
+        "phone_number_id",
+        "106540352242922",
+        "user_preferences",
+        None,
+        [
+            PreferenceChanged(
+                identities=[Identity("phone", "+5531990000088"), Identity("wa_id", "553190000088")],
+                wanted=False,
+                at="2026-07-02T13:40:00+00:00",
+                detail="User requested to stop marketing messages",
             )
         ],
     ),

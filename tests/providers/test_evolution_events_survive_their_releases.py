@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from functions.providers.base import (
+from functions.providers.attempt import failure_of
+from functions.providers.events import (
     ContactSeen,
     Event,
     Identity,
@@ -95,15 +96,52 @@ def test_a_refusal_keeps_its_code() -> None:
         "code": "463",
         "title": "WhatsApp refused the message",
         "details": None,
-        "class": "cold_lock",
+        **failure_of("cold_lock"),
     }
 
 
-def test_a_deletion_reported_as_a_status_is_a_deletion() -> None:
+def test_a_deletion_reported_as_a_status_may_be_one() -> None:
+    """Servers from 2.3.0 to 2.3.6 call an edit and a star DELETED, too."""
     data = {"keyId": "A", "remoteJid": PN, "fromMe": False, "status": "DELETED"}
     [found] = posted("messages.update", data)
     assert isinstance(found, MessageReceived)
     assert (found.type, found.target, found.identities) == ("revoke", "A", PHONE)
+    assert found.payload == {"ambiguous": True}
+    [certain] = posted("messages.delete", {"remoteJid": PN, "fromMe": False, "id": "A"})
+    assert isinstance(certain, MessageReceived)
+    assert certain.payload == {}
+    assert certain.provider_message_id != found.provider_message_id
+
+
+@pytest.mark.parametrize("status", ["SERVER_ACK", "DELETED", None])
+def test_new_content_in_an_update_is_an_edit_whatever_its_status(status: str | None) -> None:
+    """Servers from 2.3.7 on put it there, under the status that they give what has none."""
+    inner = {"editedMessage": {"message": {"conversation": "novo"}}}
+    data = {"keyId": "A", "remoteJid": PN, "fromMe": False, "status": status, "message": inner}
+    [found] = posted("messages.update", data)
+    assert isinstance(found, MessageReceived)
+    assert (found.type, found.target, found.body, found.sent_at) == ("edit", "A", "novo", None)
+    assert (found.actor, found.identities) == ("contact", PHONE)
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        ("messages.update", {"key": {"remoteJid": PN, "id": "A"}, "update": {"message": None}}),
+        ("messages.delete", {"keys": [{"remoteJid": PN, "id": "A"}]}),
+        ("messages.delete", '{"remoteJid": "553199990001@s.whatsapp.net", "id": "A"}'),
+    ],
+)
+def test_a_deletion_is_known_in_every_shape(event: str, data: Any) -> None:
+    [found] = posted(event, data)
+    assert isinstance(found, MessageReceived)
+    assert (found.type, found.target, found.payload) == ("revoke", "A", {})
+
+
+def test_votes_in_an_update_are_no_status() -> None:
+    data = {"keyId": "A", "remoteJid": PN, "status": "SERVER_ACK", "pollUpdates": [{"name": "a"}]}
+    [found] = posted("messages.update", data)
+    assert isinstance(found, Notice)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +208,7 @@ def test_a_connection_is_in_one_of_our_states(event: str, data: Any, expected: E
 
 def test_contacts_come_alone_or_in_lists() -> None:
     alone = {"remoteJid": PN, "pushName": "Ana", "instanceId": "i"}
-    assert posted("contacts.update", alone) == [ContactSeen(PHONE, "Ana")]
+    assert posted("contacts.update", alone) == [ContactSeen(PHONE, "Ana", "contacts.update")]
     others = [{"id": f"5531999990{n:03d}@s.whatsapp.net", "name": str(n)} for n in range(250)]
     found = posted("contacts.upsert", others)
     assert [contact.name for contact in found] == [str(n) for n in range(250)]  # type: ignore[union-attr]
@@ -179,7 +217,7 @@ def test_contacts_come_alone_or_in_lists() -> None:
 def test_a_contact_may_carry_both_addresses() -> None:
     data = {"remoteJid": "10000000000001@lid", "remoteJidAlt": PN, "pushName": ""}
     assert posted("contacts.update", data) == [
-        ContactSeen([*PHONE, Identity("lid", "10000000000001")], None)
+        ContactSeen([*PHONE, Identity("lid", "10000000000001")], None, "contacts.update")
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.providers.base import Identity
+from functions.providers.events import Identity
 from functions.providers.identity import (
     is_bsuid,
     jid_identities,
@@ -27,6 +27,7 @@ from functions.providers.identity import (
         ("5215512345678", "+525512345678"),
         ("525512345678", "+525512345678"),
         ("5491123456789", "+5491123456789"),
+        ("541123456789", "+5491123456789"),
         ("16505550101", "+16505550101"),
         ("12345", None),
         ("1234567890123456", None),

@@ -170,9 +170,7 @@ def ids_of(name: str) -> list[str]:
 MESSAGES = [
     name
     for name in webhook_names()
-    if not name.split("/")[1].startswith(
-        ("connection", "contacts", "rabbitmq", "account", "template", "user_preferences")
-    )
+    if name.split("/")[1].startswith(("message", "real", "send", "smb", "status"))
 ]
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from functions.providers.base import Instance, Json, OutboundMessage
+from functions.providers.base import Instance, OutboundMessage
+from functions.providers.events import Json
 from functions.providers.evolution.sending import planned_message_id
 from functions.providers.evolution.sending import request_body as evolution_body
 from functions.providers.meta.sending import messages_url

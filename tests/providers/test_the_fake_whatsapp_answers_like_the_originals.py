@@ -1,12 +1,16 @@
 """The parts of the fake that the providers do not call, and its own promises."""
 
+import uuid
 from typing import Any
 
 import httpx
 import pytest
 
+from functions.providers.events import TemplateChanged
 from local.whatsapp.network import Network
-from tests.providers.fake import FakeWhatsApp
+from tests.providers.answers import write
+from tests.providers.fake import FakeWhatsApp, eventually
+from tests.providers.receiver import Receiver, connect
 
 GLOBAL = {"apikey": "fake-global-key"}
 
@@ -112,6 +116,72 @@ async def test_free_text_outside_the_window_fails_in_a_status(whatsapp: FakeWhat
     await whatsapp.http.post("/_fake/inbound", json=order)
     assert (await whatsapp.http.post(path, json=body, headers=headers)).status_code == 200
     assert len(await whatsapp.ledger(instance)) == 1
+
+
+async def test_a_template_is_sent_as_it_stands(
+    whatsapp: FakeWhatsApp, receiver: Receiver, http: httpx.AsyncClient
+) -> None:
+    instance = await connect(whatsapp, receiver, "meta", waba=uuid.uuid4().hex)
+    row = {"waba": instance.account_id, "name": "pedido", "language": "pt_BR", "parameters": 1}
+
+    async def become(status: str) -> None:
+        await whatsapp.http.post("/_fake/templates", json=row | {"status": status})
+
+    async def code(name: str = "pedido", *texts: str) -> str | None:
+        parameters = [{"type": "text", "text": each} for each in texts]
+        components = [{"type": "body", "parameters": parameters}]
+        template = {"name": name, "language": "pt_BR", "components": components}
+        _, result = await write(http, instance, type="template", template=template)
+        return result.code
+
+    await become("APPROVED")
+    assert [await code("pedido", "Ana"), await code("pedido"), await code("outro")] == [
+        None, "132000", "132001",
+    ]  # fmt: skip
+    await become("PAUSED")
+    assert await code("pedido", "Ana") == "132015"
+
+    async def told() -> bool:
+        found = receiver.events.get(instance.external_id, [])
+        return [one.status for one in found if isinstance(one, TemplateChanged)][-1:] == ["paused"]
+
+    await eventually(told)
+
+
+@pytest.mark.parametrize("provider", ["evolution", "meta"])
+async def test_any_webhook_can_be_asked_for(
+    whatsapp: FakeWhatsApp, receiver: Receiver, provider: str
+) -> None:
+    instance = await connect(whatsapp, receiver, provider, waba="w")
+    order = (
+        {"event": "groups.upsert", "data": {"id": "1@g.us", "subject": "Obra"}}
+        if provider == "evolution"
+        else {"field": "flows", "value": {"event": "FLOW_STATUS_CHANGE"}, "account": True}
+    )
+    await whatsapp.http.post(f"/_fake/numbers/{instance.external_id}/event", json=order)
+
+    async def came() -> bool:
+        return bool(receiver.events.get(instance.external_id))
+
+    await eventually(came)
+
+
+@pytest.mark.parametrize("provider", ["evolution", "meta"])
+async def test_a_contact_edits_deletes_and_reacts(
+    whatsapp: FakeWhatsApp, receiver: Receiver, provider: str
+) -> None:
+    instance = await connect(whatsapp, receiver, provider)
+    order = {"number": instance.external_id, "from": "5531999990001", "target": "OLD"}
+    for kind in ("edit", "revoke", "reaction"):
+        await whatsapp.http.post("/_fake/inbound", json=order | {"type": kind, "body": "novo"})
+
+    async def all_came() -> bool:
+        found = receiver.messages(instance)
+        return {(one.type, one.target) for one in found} == {
+            ("edit", "OLD"), ("revoke", "OLD"), ("reaction", "OLD"),
+        }  # fmt: skip
+
+    await eventually(all_came)
 
 
 @pytest.mark.parametrize("wanted", [{"fail_tmies": 1}, {"x": 1}])

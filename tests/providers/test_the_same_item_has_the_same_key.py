@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from functions.providers.base import Json
+from functions.providers.events import Json
 from functions.providers.evolution import EVOLUTION
 from functions.providers.keys import dedupe_key
 from functions.providers.meta import META

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from functions.providers.base import Json
+from functions.providers.events import Json
 from functions.providers.fields import bounded
 from tests.providers import baileys, cloud
 

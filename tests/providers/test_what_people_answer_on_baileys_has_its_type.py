@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.providers.base import Json
+from functions.providers.events import Json
 from tests.providers.baileys import OWN, received, summary
 
 IMAGE: Json = {"mimetype": "image/jpeg", "url": "https://s3.example/a.jpg", "fileLength": "10"}
@@ -151,7 +151,11 @@ CASES: dict[str, tuple[Any, Json]] = {
     ),
     "pin": (
         {"pinInChatMessage": {"key": {"id": "3EB0EE"}, "type": "PIN_FOR_ALL"}},
-        {"type": "system", "payload": {"kind": "pin_in_chat"}, "target": "3EB0EE"},
+        {
+            "type": "system",
+            "payload": {"kind": "pin_in_chat", "state": "PIN_FOR_ALL"},
+            "target": "3EB0EE",
+        },
     ),
     "child of an album": (
         {"associatedChildMessage": {"message": {"imageMessage": IMAGE}}},

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.providers.base import Json
+from functions.providers.events import Json
 from tests.providers.baileys import CONTACT, TEXT, received, summary
 
 IMAGE: Json = {"mimetype": "image/jpeg", "url": "https://s3.example/a.jpg", "fileLength": "10"}

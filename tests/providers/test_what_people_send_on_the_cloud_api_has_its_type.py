@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.providers.base import Json
+from functions.providers.events import Json
 from tests.providers.cloud import PHONE, received, summary
 
 UNKNOWN_TYPE = {

@@ -1,6 +1,7 @@
 """One Postgres of its own for these tests, because one of them restarts it; one gateway on it."""
 
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,11 +20,12 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 @pytest.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    data = tmp_path_factory.mktemp("realtime") / "postgres"
-    async with Postgres(data=data, port=choose_port(0), version=POSTGRES_VERSION) as server:
-        await bootstrap(server.url(SUPERUSER))
-        yield server
+async def postgres() -> AsyncIterator[Postgres]:
+    with tempfile.TemporaryDirectory(prefix="recado-realtime-", ignore_cleanup_errors=True) as home:
+        data = Path(home) / "postgres"
+        async with Postgres(data=data, port=choose_port(0), version=POSTGRES_VERSION) as server:
+            await bootstrap(server.url(SUPERUSER))
+            yield server
 
 
 @pytest.fixture(scope="session")

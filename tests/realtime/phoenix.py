@@ -53,9 +53,10 @@ class Phoenix:
 
     async def push_binary(self, topic: str, event: str, payload: bytes, *, raw: bool) -> str:
         self._ref += 1
-        parts = [self.join_ref or "", str(self._ref), topic, event, ""]
+        texts = [self.join_ref or "", str(self._ref), topic, event, ""]
+        parts = [text.encode() for text in texts]
         header = bytes([3, *(len(part) for part in parts), 0 if raw else 1])
-        await self.socket.send(header + "".join(parts).encode() + payload)
+        await self.socket.send(b"".join((header, *parts, payload)))
         return str(self._ref)
 
     async def next(self) -> Received:

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Self
 
 import asyncpg
 import uvicorn
 from starlette.applications import Starlette
 
+from local.gateway.auth.config import AuthConfig
 from local.gateway.context import Gateway
 from local.gateway.realtime import Faults, Realtime
 from local.stack import choose_port
@@ -43,6 +46,8 @@ class Server:
                         admin=pool,
                         database_url=self._project.database_url,
                         public_url=self.url,
+                        auth=AuthConfig(),
+                        storage_folder=Path(os.devnull),
                     )
                 )
                 yield

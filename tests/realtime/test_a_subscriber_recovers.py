@@ -36,7 +36,7 @@ async def write_much(member: Member, source: random.Random, times: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_loss_duplication_delay_and_cut_sockets(probe: Probe, seed: int) -> None:
-    faults = Faults(drop=0.3, duplicate=0.3, delay=0.3, kill=0.02, seed=seed)
+    faults = Faults(drop=0.3, duplicate=0.3, delay=0.3, close=0.02, seed=seed)
     member = await probe.member()
     others = [await second_scope(member) for _ in range(2)]
     async with (

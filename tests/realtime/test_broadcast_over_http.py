@@ -7,7 +7,7 @@ import pytest
 from realtime import AsyncRealtimeClient
 from realtime.types import RealtimeChannelOptions
 
-from local.gateway.realtime.runtime import MAX_PAYLOAD_BYTES
+from local.gateway.realtime.limits import MAX_PAYLOAD_BYTES
 from tests.realtime.phoenix import dial
 from tests.realtime.probe import Member, Probe
 from tests.realtime.server import Server

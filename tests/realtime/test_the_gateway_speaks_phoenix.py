@@ -7,7 +7,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from local.gateway.realtime.runtime import MAX_CHANNELS, MAX_PAYLOAD_BYTES
+from local.gateway.realtime.limits import MAX_CHANNELS, MAX_PAYLOAD_BYTES
 from tests.realtime.phoenix import Phoenix, dial
 from tests.realtime.probe import Member, Probe
 from tests.realtime.server import Server
@@ -45,7 +45,7 @@ async def test_version_1_pushes_carry_a_null_ref(server: Server, probe: Probe) -
         await client.push("realtime:room", "broadcast", {"event": "e", "payload": {}})
         assert (await client.next()).raw == (
             '{"topic":"realtime:room","event":"broadcast",'
-            '"payload":{"type":"broadcast","event":"e","payload":{}},"ref":null}'
+            '"payload":{"event":"e","payload":{}},"ref":null}'
         )
 
 
@@ -70,7 +70,7 @@ async def test_binary_broadcasts_reach_each_version_in_its_own_form(
         assert (await older.next()).payload["payload"] == {"a": "ç"}
 
 
-async def test_a_broadcast_with_a_long_event_falls_back_to_text(
+async def test_a_text_broadcast_leaves_as_text_with_its_payload_untouched(
     server: Server, probe: Probe
 ) -> None:
     async with dial(server, probe.keys.publishable_key) as client:
@@ -102,7 +102,7 @@ async def test_an_oversized_payload_is_refused_with_ack_and_dropped_without(
         ref = await client.push("realtime:ack", "broadcast", huge)
         assert await client.reply(ref) == {
             "status": "error",
-            "response": {"error": "payload_size_exceeded"},
+            "response": "payload_size_exceeded",
         }
         await client.join("realtime:no-ack", broadcast={"self": True})
         await client.push("realtime:no-ack", "broadcast", huge)
@@ -129,7 +129,7 @@ async def test_postgres_changes_are_refused_with_the_reason(server: Server, prob
     ("topic", "reason"),
     [
         ("realtime:", "TopicNameRequired: You must provide a topic name"),
-        ("other:topic", "UnmatchedTopic: topics start with realtime:"),
+        ("other:topic", "unmatched topic"),
     ],
 )
 async def test_a_join_without_a_topic_name_is_refused(
@@ -187,15 +187,12 @@ async def test_a_socket_without_a_valid_key_is_refused_with_plain_http(
 
 
 @pytest.mark.parametrize("garbage", ["{", "[]", '{"topic":1}', b"\x09\x00", b"\x03", b""])
-async def test_a_frame_that_is_none_closes_the_socket(
+async def test_a_frame_that_is_none_is_ignored(
     server: Server, probe: Probe, garbage: str | bytes
 ) -> None:
     async with dial(server, probe.keys.publishable_key) as client:
         await client.socket.send(garbage)
-        with pytest.raises(ConnectionClosed) as closed:
-            await client.next()
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1007
+        await client.heartbeat()
 
 
 async def test_a_frame_above_five_megabytes_closes_the_socket(server: Server, probe: Probe) -> None:

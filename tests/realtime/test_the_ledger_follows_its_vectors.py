@@ -1,11 +1,7 @@
-"""The conformance vectors of protocol ledger/1, which a client in any language can run.
+"""The conformance vectors of protocol ledger/1, which a client in any language can run: see
+tests/realtime/vectors/README.md for what their words mean."""
 
-A vector is a list of steps. `at` is the time in seconds, kept until another step changes it;
-`status` is the status after the step; `emits` are the ids of the rows of the change it caused, null
-for none.
-`sync` asks for the next sync and compares what is asked with `expect`, null meaning none is wanted.
-"""
-
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +34,7 @@ class Run:
         change = actions[step["do"]](step)
         if "emits" in step:
             assert (change and [row["id"] for row in change.rows]) == step["emits"]
+            assert bool(change and change.reset) == step.get("reset", False)
         if "status" in step:
             assert self.ledger.status == step["status"]
 
@@ -87,3 +84,15 @@ def test_steps_of_the_vector_lead_to_its_final_rows(path: Path) -> None:
 
 def test_there_are_vectors() -> None:
     assert len(VECTORS) >= 20
+
+
+def test_the_words_of_the_vectors_are_explained() -> None:
+    explained = set(re.findall(r"`(\w+)`", (VECTORS[0].parent / "README.md").read_text()))
+    used = {"about", "scope", "steps", "final"}
+    for path in VECTORS:
+        vector = orjson.loads(path.read_bytes())
+        assert vector.keys() == used
+        for step in vector["steps"]:
+            assert {*step, step["do"], step.get("status", "cold")} <= explained
+        assert vector["final"].keys() <= explained
+    assert used <= explained

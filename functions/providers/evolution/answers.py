@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from functions.providers.base import Json
 from functions.providers.content import Content
+from functions.providers.events import Json
 from functions.providers.evolution.content import context_of
 from functions.providers.fields import (
     at,

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from functions.providers.base import Json
 from functions.providers.content import Content
+from functions.providers.events import Json
 from functions.providers.evolution.answers import (
     read_button,
     read_flow_reply,
@@ -130,6 +130,10 @@ CONTENT: dict[str, Reader] = {
     "newsletterAdminInviteMessage": read_interactive,
     "newsletterFollowerInviteMessageV2": read_interactive,
     "eventMessage": read_interactive,
+    "stickerPackMessage": read_interactive,
+    "questionResponseMessage": read_text,
+    "statusQuestionAnswerMessage": read_text,
+    "statusQuotedMessage": read_text,
     "albumMessage": read_system,
     "pinInChatMessage": read_system,
     "keepInChatMessage": read_system,

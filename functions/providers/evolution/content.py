@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from functions.providers.base import Json, MessageType
 from functions.providers.content import Content
+from functions.providers.events import Json, MessageType
 from functions.providers.fields import (
     at,
     compact,
@@ -155,9 +155,12 @@ def read_interactive(value: Any, message: Json) -> Content:
 def read_system(value: Any, message: Json) -> Content:
     kind = next((name for name in message if message[name] is value), "system")
     own = record(value)
-    payload = {"kind": _snake(kind), **without_none(
-        images=integer(own.get("expectedImageCount")), videos=integer(own.get("expectedVideoCount"))
-    )}  # fmt: skip
+    payload = without_none(
+        kind=_snake(kind),
+        images=integer(own.get("expectedImageCount")),
+        videos=integer(own.get("expectedVideoCount")),
+        state=text(own.get("type")) or text(own.get("keepType")),  # pinned or not, kept or not
+    )
     body = first_text(own.get("noteMessage"), at(own, "noteMessage", "extendedTextMessage", "text"))
     return Content("system", body, payload=payload, target=text(at(own, "key", "id")))
 

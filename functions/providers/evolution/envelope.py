@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from functions.providers.base import Item, Json
+from functions.providers.base import Item
 from functions.providers.body import read_object
+from functions.providers.events import Json
 from functions.providers.evolution.catalogue import content_of
-from functions.providers.fields import at, first_text, integer, record, text
+from functions.providers.fields import at, decoded_json, first_text, integer, record, text
 from functions.providers.identity import parse_jid
 from functions.providers.keys import dedupe_key, digest
 
@@ -29,7 +30,8 @@ def split_body(raw: bytes, endpoint_route: str | None) -> list[Item]:
     named = text(body.get("instance")) or endpoint_route or ""
     route = endpoint_route or named
     context = {name: body[name] for name in _CONTEXT if name in body}
-    return [_item(kind, route, named, context, data) for data in _units(kind, body.get("data"))]
+    decoded = decoded_json(body.get("data"))  # relays write it as a string
+    return [_item(kind, route, named, context, data) for data in _units(kind, decoded)]
 
 
 def event_kind(event: Any) -> str:
@@ -45,8 +47,9 @@ def message_id(data: Any) -> str | None:
 
 
 def _units(kind: str, data: Any) -> list[Any]:
-    if isinstance(data, dict) and isinstance(data.get("messages"), list):
-        data = data["messages"]  # Baileys' own shape: {messages: [...], type: 'notify'}
+    for name in ("messages", "keys"):  # Baileys' own shapes: {messages: [...], type: 'notify'}
+        if isinstance(data, dict) and isinstance(data.get(name), list):
+            data = data[name]
     if not isinstance(data, list):
         return [data]
     if kind.startswith(_PAGED) and len(data) > 1:
@@ -99,7 +102,8 @@ def _update_key(context: Json, data: Any) -> list[str]:
     if identity is None:
         return ["hash", digest(data)]
     status = first_text(at(data, "status"), at(data, "update", "status"))
-    content = at(data, "pollUpdates") or (None if status else at(data, "update"))
+    content = at(data, "pollUpdates") or at(data, "message") or at(data, "update", "message")
+    content = content or (None if status else at(data, "update"))
     return [identity, status or "none", *([digest(content)] if content else [])]
 
 
@@ -116,6 +120,12 @@ def _delete_key(context: Json, data: Any) -> list[str]:
     key = record(at(data, "key"))
     identity = text(key.get("id")) or message_id(data)
     return [identity] if identity else ["hash", digest(data)]
+
+
+def _call_key(context: Json, data: Any) -> list[str]:
+    identity = text(at(data, "id"))
+    status = text(at(data, "status")) or "none"
+    return [identity, status] if identity else ["hash", digest(data)]
 
 
 def _connection_key(context: Json, data: Any) -> list[str]:
@@ -143,6 +153,7 @@ _KEYS: dict[str, Callable[[Json, Any], list[str]]] = {
     "messages.edited": _edit_key,
     "send.message.update": _edit_key,
     "messages.delete": _delete_key,
+    "call": _call_key,
     "connection.update": _connection_key,
     "status.instance": _connection_key,
 }

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.providers.base import (
+from functions.providers.attempt import failure_of
+from functions.providers.events import (
     ContactSeen,
     Event,
     InstanceChanged,
@@ -15,14 +16,11 @@ from functions.providers.base import (
     StatusChanged,
     Unknown,
 )
+from functions.providers.evolution.changes import read_delete, read_edit, read_update
 from functions.providers.evolution.envelope import event_kind, message_id
-from functions.providers.evolution.messages import (
-    read_delete,
-    read_edit,
-    read_message,
-    status_of,
-)
-from functions.providers.evolution.outcomes import NACKS
+from functions.providers.evolution.groups import read_call, read_group, read_participants
+from functions.providers.evolution.messages import read_message, status_of
+from functions.providers.evolution.outcomes import nack_class
 from functions.providers.fields import at, compact, first_text, record, text
 from functions.providers.identity import Jid, jid_identities, parse_jid, phone_of, profile_name
 
@@ -46,9 +44,8 @@ _STATES: dict[str, InstanceState] = {
     "close": "closed", "closed": "closed", "disconnected": "closed", "refused": "closed",
 }  # fmt: skip
 _NOTICES = (
-    "application.startup", "call", "chats.", "creds.update", "error", "group.participants.update",
-    "groups.", "instance.create", "labels.", "messaging.history.set", "presence.update",
-    "typebot.",
+    "application.startup", "chats.", "creds.update", "error", "instance.create", "labels.",
+    "messaging.history.set", "presence.update", "typebot.",
 )  # fmt: skip
 _GONE = ("instance.delete", "logout.instance", "remove.instance")
 _LONGEST_REASON = 200
@@ -97,7 +94,7 @@ def _read_status(kind: str, context: Json, data: Json) -> Event:
         return Unknown("status without the id of a message")
     said = first_text(data.get("status"), at(data, "update", "status"))
     status = status_of(said)
-    if status is None:
+    if status is None or data.get("message") or data.get("pollUpdates"):
         return _other_update(identity, said, context, data)
     key = record(data.get("key"))
     chat = parse_jid(data.get("remoteJid")) or parse_jid(key.get("remoteJid"))
@@ -112,11 +109,22 @@ def _read_status(kind: str, context: Json, data: Json) -> Event:
 
 
 def _other_update(identity: str, said: str | None, context: Json, data: Json) -> Event:
-    # From 2.3.1 on every update without a status is called so, votes too.
+    """An edit, votes, a star, ...: what changes a message and has no status of its own.
+
+    Servers call it DELETED from 2.3.0 on and SERVER_ACK from 2.3.7 on, where they add an edit's
+    `message`. Of 'DELETED' alone, only what else is known of the message tells whether it is gone.
+    """
+    key = record(data.get("key"))
+    where = {name: data.get(name, key.get(name)) for name in ("remoteJid", "fromMe")}
+    located = {"key": {**key, **where, "id": identity}}
+    update = record(data.get("update"))
+    message = record(data.get("message")) or record(update.get("message"))
+    if message:
+        return read_update(context, {**located, "message": message})
+    if "message" in update and update["message"] is None:  # Baileys' own shape of a deletion
+        return read_delete("messages.delete", context, located)
     if (said or "").upper() == "DELETED" and not data.get("pollUpdates"):
-        key = record(data.get("key"))
-        where = {name: data.get(name, key.get(name)) for name in ("remoteJid", "fromMe")}
-        return read_delete("messages.delete", context, {"key": {**key, **where, "id": identity}})
+        return read_delete("messages.update", context, located)
     value = {name: data[name] for name in ("status", "pollUpdates", "update") if name in data}
     return Notice("message_updated", {"id": identity, **compact(value)})
 
@@ -131,7 +139,7 @@ def _nack(data: Json) -> Json:
         "code": code or "ERROR",
         "title": "WhatsApp refused the message",
         "details": text(at(data, "error", "message")),
-        "class": NACKS.get(code or "", "unknown"),
+        **failure_of(nack_class(code)),
     }
 
 
@@ -159,8 +167,9 @@ def _read_qr(kind: str, context: Json, data: Json) -> Event:
     """`qr` is the text to draw; the stored item also has it drawn (`qrcode.base64`)."""
     code = data.get("qrcode")
     qr = first_text(code, at(code, "code"), data.get("code"), at(code, "base64"))
-    if qr:
-        return InstanceChanged(state="qr", qr=qr)
+    pairing = first_text(at(code, "pairingCode"), data.get("pairingCode"))
+    if qr or pairing:
+        return InstanceChanged(state="qr", qr=qr, pairing_code=pairing)
     reason = text(data.get("message"))
     if reason:
         return InstanceChanged(state="closed", reason=reason[:_LONGEST_REASON])
@@ -177,7 +186,16 @@ def _read_contact(kind: str, context: Json, data: Json) -> Event:
     if _phone(jid) and _phone(jid) == _phone(parse_jid(context.get("sender"))):
         return Notice("own_profile_seen", {"name": name})
     identities = jid_identities(jid, *others)
-    return ContactSeen(identities, name) if identities else Unknown("contact without an address")
+    return ContactSeen(identities, name, kind) if identities else Unknown("contact of nobody")
+
+
+def _read_chat(kind: str, context: Json, data: Json) -> Event:
+    """A chat of the history: on servers from 2.4 on it names the phone and the LID."""
+    jid, lid = parse_jid(data.get("remoteJid")), parse_jid(data.get("remoteLid"))
+    identities = jid_identities(jid, lid)
+    if jid is None or jid.chat_kind != "direct" or len({one.kind for one in identities}) < 3:
+        return Notice(kind, compact(data))
+    return ContactSeen(identities, profile_name(data.get("name"), data.get("remoteJid")), kind)
 
 
 def _contact_name(data: Json) -> str | None:
@@ -199,6 +217,12 @@ _READERS: dict[str, Reader] = {
     "connection.update": _read_connection,
     "status.instance": _read_connection,
     "qrcode.updated": _read_qr,
+    "chats.set": _read_chat,
+    "call": read_call,
+    "groups.upsert": read_group,
+    "groups.update": read_group,
+    "group.update": read_group,
+    "group.participants.update": read_participants,
     "contacts.set": _read_contact,
     "contacts.upsert": _read_contact,
     "contacts.update": _read_contact,

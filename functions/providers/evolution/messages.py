@@ -1,21 +1,36 @@
 """Whose message it is, in which chat, and what is in it: one element of `messages.upsert`.
 
-A chat has up to two addresses, phone and LID, in fields that changed with every release
-(`remoteJidAlt`, `senderPn`, `previousRemoteJid`, swapped in 2.4). Both become identities.
+addressing.py tells whose, changes.py reads the events that only change a message.
 """
 
 from typing import Any
 
-from functions.providers.base import Direction, Event, Identity, Json, MessageReceived, Status
-from functions.providers.base import Unknown as Unknown
 from functions.providers.content import Content
-from functions.providers.evolution.catalogue import content_of, edited
+from functions.providers.events import (
+    Direction,
+    Event,
+    Json,
+    MessageReceived,
+    Status,
+    Unknown,
+)
+from functions.providers.evolution.addressing import (
+    actor_of,
+    address_of,
+    author_of,
+    identities_of,
+    is_own,
+    is_true,
+    name_of,
+    origin_of,
+)
+from functions.providers.evolution.catalogue import content_of
+from functions.providers.evolution.changes import change_id
 from functions.providers.evolution.envelope import message_id
 from functions.providers.fields import (
     at,
     bounded,
     compact,
-    first_text,
     instant,
     integer,
     record,
@@ -23,12 +38,7 @@ from functions.providers.fields import (
     without_none,
 )
 from functions.providers.identity import (
-    Jid,
-    address_text,
-    jid_identities,
     parse_jid,
-    phone_of,
-    profile_name,
 )
 
 STATUSES: dict[str, Status] = {
@@ -40,9 +50,9 @@ STATUSES: dict[str, Status] = {
     "5": "played", "PLAYED": "played",
 }  # fmt: skip
 _CIPHERTEXT = ("2", "CIPHERTEXT")
+_LONGEST_QUOTE = 1000
+_ALBUM = ("messageContextInfo", "messageAssociation", "parentMessageKey", "id")
 _NO_QUOTE = frozenset({"reaction", "edit", "revoke"})
-_REVOKES = ("0", "REVOKE")
-_CHANGES = (*_REVOKES, "14", "MESSAGE_EDIT")
 
 
 def status_of(value: Any) -> Status | None:
@@ -62,103 +72,31 @@ def read_message(kind: str, context: Json, data: Json) -> Event:
     if content is None:
         return Unknown(f"message {identity} has no content for people")
     from_me = kind == "send.message" or is_true(key.get("fromMe"))
-    identities = _identities(chat, key, data, context, from_me)
+    identities = identities_of(chat, key, data, context, from_me)
     direct = chat.chat_kind == "direct"
     out: Direction = "out" if from_me else "in"
-    name = None if from_me else _name(data, key)
+    name = None if from_me else name_of(data, key)
+    author = None if direct or from_me else author_of(key, data, name)
     return MessageReceived(
-        provider_message_id=_change_id(content) or identity,
+        provider_message_id=change_id(content) or identity,
         sent_at=instant(data.get("messageTimestamp")) or instant(data.get("timestamp")),
-        chat_address=_address(chat, identities),
+        chat_address=address_of(chat, identities),
         direction=out,
-        origin=_origin(kind, from_me),
+        origin=origin_of(kind, from_me),
         chat_kind=chat.chat_kind,
         identities=identities if direct else [],
-        author=None if direct or from_me else _author(key, data, name),
+        author=author,
         name=name if direct else None,
         type=content.type,
         body=content.body,
         media=content.media,
         payload=_payload(kind, data, content),
-        reply_to=None if content.type in _NO_QUOTE else _quoted(data, content),
+        reply_to=None if content.type in _NO_QUOTE else _reply_to(data, content),
+        quoted=None if content.type in _NO_QUOTE else _quoted(data, content, context),
         target=content.target,
+        actor=actor_of(chat, from_me, author) if content.type in _NO_QUOTE else None,
         status=status_of(data.get("status")) if from_me else None,
     )
-
-
-def _change_id(content: Content) -> str | None:
-    """One for an edit or deletion, because servers tell of it in up to three events."""
-    if content.target and content.type == "revoke":
-        return f"{content.target}#revoke"
-    if content.target and content.version:
-        return f"{content.target}#edit-{content.version}"
-    return None
-
-
-def read_edit(kind: str, context: Json, data: Json) -> Event:
-    """`messages.edited` is a bare ProtocolMessage, its key as the *editor* sees the chat.
-
-    So neither the chat, its kind nor the direction can be trusted, only the id of the message it
-    changes. Servers from 2.3.1 on post every other ProtocolMessage under this name, too.
-    """
-    target = text(at(data, "key", "id")) or message_id(data)
-    chat = parse_jid(at(data, "key", "remoteJid")) or parse_jid(data.get("remoteJid"))
-    if target is None:
-        return Unknown("edit without the id of a message")
-    inner = record(at(data, "message", "protocolMessage")) or data
-    said = text(inner.get("type")) or "MESSAGE_EDIT"
-    if not inner.get("editedMessage") and said not in _CHANGES:
-        return Unknown(f"protocol message {said[:40]}")
-    revoked = said in _REVOKES and not inner.get("editedMessage")
-    content = Content("revoke", target=target) if revoked else edited(inner, target)
-    own = kind == "send.message.update"
-    return MessageReceived(
-        provider_message_id=_change_id(content) or target,
-        sent_at=instant(inner.get("timestampMs")) or instant(data.get("messageTimestamp")),
-        chat_address=str(chat) if chat else "",
-        direction="out" if own or _edited_by_us(context, chat, at(data, "key", "fromMe")) else "in",
-        origin="api_echo" if own else "contact",
-        type=content.type,
-        body=content.body,
-        media=content.media,
-        payload=bounded(content.payload),
-        target=target,
-    )
-
-
-def read_delete(kind: str, context: Json, data: Json) -> Event:
-    key = record(data.get("key")) or data
-    target = text(key.get("id")) or message_id(data)
-    chat = parse_jid(key.get("remoteJid"))
-    if target is None:
-        return Unknown("deletion without the id of a message")
-    from_me = is_true(key.get("fromMe"))
-    identities = _identities(chat, key, data, context, from_me) if chat else []
-    return MessageReceived(
-        provider_message_id=f"{target}#revoke",
-        sent_at=None,  # messageTimestamp is the deleted message's
-        chat_address=_address(chat, identities) if chat else "",
-        direction="out" if from_me else "in",
-        origin=_origin(kind, from_me),
-        chat_kind=chat.chat_kind if chat else "direct",
-        identities=identities if chat and chat.chat_kind == "direct" else [],
-        type="revoke",
-        target=target,
-    )
-
-
-def is_true(value: Any) -> bool:
-    return value is True or value == 1 or (isinstance(value, str) and value.lower() == "true")
-
-
-def _edited_by_us(context: Json, chat: Jid | None, from_me: Any) -> bool:
-    return is_true(from_me) and not _is_own(chat, parse_jid(context.get("sender")))
-
-
-def _origin(kind: str, from_me: bool) -> Any:
-    if kind == "send.message":
-        return "api_echo"
-    return "phone_echo" if from_me else "contact"
 
 
 def _content(data: Json) -> Content | None:
@@ -175,58 +113,33 @@ def _content(data: Json) -> Content | None:
     return Content("system", payload=without_none(kind="stub", stub=stub, parameters=parameters))
 
 
-def _identities(chat: Jid, key: Json, data: Json, context: Json, from_me: bool) -> list[Identity]:
-    own = parse_jid(context.get("sender"))
-    names = [key.get("remoteJidAlt"), data.get("remoteJidAlt"), key.get("previousRemoteJid")]
-    if not from_me:  # of our own messages these are our own
-        names += [holder.get(name) for name in ("senderPn", "senderLid") for holder in (key, data)]
-    others = [jid for name in names if (jid := parse_jid(name)) and not _is_own(jid, own)]
-    if from_me and chat.is_phone:
-        # Baileys fills remoteJidAlt from the sender, which is us: that LID would be ours.
-        others = [jid for jid in others if not jid.is_lid]
-    found = jid_identities(chat, *others)
-    username = address_text(key.get("remoteJidUsername"))
-    return found + ([Identity("username", username.lstrip("@"))] if username else [])
+def _context(data: Json, content: Content) -> Json:
+    """Lifted to the envelope by 2.3.7; what stands in the message itself counts first."""
+    return {**record(data.get("contextInfo")), **content.context}
 
 
-def _is_own(jid: Jid | None, own: Jid | None) -> bool:
-    if jid is None or own is None or jid.server != own.server:
-        return False
-    return jid.user == own.user or (jid.is_phone and phone_of(jid.user) == phone_of(own.user))
+def _quoted(data: Json, content: Content, context: Json) -> Json | None:
+    """What it answers, as the sender's phone remembers it: that message may be from before us."""
+    own = _context(data, content)
+    said = record(own.get("quotedMessage"))
+    inner = content_of(said) if said else None
+    if inner is None or _reply_to(data, content) is None:
+        return None
+    author, chat = parse_jid(own.get("participant")), parse_jid(own.get("remoteJid"))
+    return without_none(
+        author="us" if is_own(author, parse_jid(context.get("sender"))) else author and str(author),
+        chat=str(chat) if chat else None,  # of an answer to a status, or across chats
+        type=inner.type,
+        body=inner.body[:_LONGEST_QUOTE] if inner.body else None,
+    )
 
 
-def _address(chat: Jid, identities: list[Identity]) -> str:
-    """The phone where it is known: servers before 2.4 cannot send to every LID."""
-    if chat.is_lid:
-        phone = next((known.value for known in identities if known.kind == "wa_id"), None)
-        return f"{phone}@s.whatsapp.net" if phone else str(chat)
-    return str(chat)
-
-
-def _author(key: Json, data: Json, name: str | None) -> Json | None:
-    names = [key.get(part) for part in ("participantAlt", "participantPn", "participant")]
-    jids = [jid for value in (*names, data.get("participant")) if (jid := parse_jid(value))]
-    chosen = next((jid for jid in jids if jid.is_phone), jids[0] if jids else None)
-    return {"id": str(chosen), "name": name} if chosen else None
-
-
-def _name(data: Json, key: Json) -> str | None:
-    """The profile name; Evolution fills an unknown one with the digits of the address."""
-    name = first_text(data.get("pushName"), data.get("verifiedBizName"))
-    parts = ("remoteJid", "remoteJidAlt", "participant", "participantAlt", "participantPn")
-    return profile_name(name, data.get("participant"), *(key.get(part) for part in parts))
-
-
-def _contexts(data: Json, content: Content) -> list[Json]:
-    return [content.context, record(data.get("contextInfo"))]
-
-
-def _quoted(data: Json, content: Content) -> str | None:
-    return first_text(*(context.get("stanzaId") for context in _contexts(data, content)))
+def _reply_to(data: Json, content: Content) -> str | None:
+    return text(_context(data, content).get("stanzaId"))
 
 
 def _payload(kind: str, data: Json, content: Content) -> Json:
-    context = {**record(data.get("contextInfo")), **content.context}
+    context = _context(data, content)
     advertisement = record(context.get("externalAdReply"))
     mentions = context.get("mentionedJid")
     extra = without_none(
@@ -235,6 +148,7 @@ def _payload(kind: str, data: Json, content: Content) -> Json:
         expiration_seconds=integer(context.get("expiration")) or None,
         referral=_referral(advertisement) if advertisement else None,
         history=True if kind == "messages.set" else None,
+        album=text(at(record(data.get("message")), *_ALBUM)),
     )
     return bounded({**content.payload, **extra})
 

@@ -1,54 +1,63 @@
-"""One message to Evolution: POST /message/{action}/{instance}."""
+"""One message to Evolution: the request, by type; outgoing.py fills in its content."""
 
 import hashlib
 from urllib.parse import quote
 
 import httpx
-import orjson
 
-from functions.providers.attempt import TIMEOUT, classified, failed_transport
-from functions.providers.base import Instance, Json, OutboundMessage, SendResult
+from functions.providers.base import Instance, OutboundMessage, SendResult
+from functions.providers.calls import Request, deliver
+from functions.providers.events import Json
 from functions.providers.evolution.outcomes import read_answer
-from functions.providers.fields import record, text, without_none
+from functions.providers.evolution.outgoing import content_for
+from functions.providers.fields import without_none
 from functions.providers.identity import parse_jid
 
-_ACTIONS = {
-    "text": "sendText",
-    "image": "sendMedia",
-    "video": "sendMedia",
-    "document": "sendMedia",
-    "audio": "sendWhatsAppAudio",
-    "template": "sendTemplate",
-    "reaction": "sendReaction",
+# type -> (method, path); sendMedia is for a file that is no voice note and no sticker
+_ROUTES = {
+    "text": ("POST", "message/sendText"),
+    "image": ("POST", "message/sendMedia"),
+    "video": ("POST", "message/sendMedia"),
+    "document": ("POST", "message/sendMedia"),
+    "audio": ("POST", "message/sendWhatsAppAudio"),
+    "sticker": ("POST", "message/sendSticker"),
+    "location": ("POST", "message/sendLocation"),
+    "contacts": ("POST", "message/sendContact"),
+    "poll": ("POST", "message/sendPoll"),
+    "buttons": ("POST", "message/sendButtons"),
+    "list": ("POST", "message/sendList"),
+    "template": ("POST", "message/sendTemplate"),
+    "reaction": ("POST", "message/sendReaction"),
+    "edit": ("POST", "chat/updateMessage"),
+    "revoke": ("DELETE", "chat/deleteMessageForEveryone"),
 }
+# These change a message: they name it by its key and have no id of their own to plan.
+_CHANGES = frozenset({"reaction", "edit", "revoke"})
 
 
 async def send_message(
     http: httpx.AsyncClient, instance: Instance, message: OutboundMessage
 ) -> SendResult:
+    return await deliver(http, message_request(instance, message), read_answer)
+
+
+def message_request(instance: Instance, message: OutboundMessage) -> Request | None:
+    """None when the message lacks what its type needs."""
     body = request_body(message)
     if body is None:
-        return classified("request", code="incomplete", error="The message lacks its content")
-    action = _ACTIONS[message.type]
+        return None
+    return request_to(instance, *_ROUTES[_route(message, body)], body)
+
+
+def request_to(instance: Instance, method: str, path: str, body: Json | None = None) -> Request:
+    """A request about one instance, with our key."""
     name = quote(instance.external_id, safe="")
-    try:
-        response = await http.post(
-            f"{instance.base_url.rstrip('/')}/message/{action}/{name}",
-            content=orjson.dumps(body),
-            headers={
-                "apikey": instance.credentials.get("api_key", ""),
-                "content-type": "application/json",
-            },
-            timeout=TIMEOUT,
-            follow_redirects=False,
-        )
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as failure:
-        return failed_transport(failure)
-    try:
-        answer = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        answer = None
-    return read_answer(response, answer)
+    headers = {"apikey": instance.credentials.get("api_key", "")}
+    return Request(method, f"{server(instance)}/{path}/{name}", headers, body)
+
+
+def server(instance: Instance) -> str:
+    return instance.base_url.rstrip("/")
 
 
 def planned_message_id(message_id: str) -> str:
@@ -61,58 +70,42 @@ def planned_message_id(message_id: str) -> str:
 
 def request_body(message: OutboundMessage) -> Json | None:
     """None when the message lacks what its type needs. No `delay`: it would block the request."""
-    content = _content(message)
+    content = content_for(message)
     if content is None:
         return None
-    if message.type == "reaction":
-        return content
+    if message.type in _CHANGES:
+        return _change(message, content)
     quoted = {"quoted": {"key": {"id": message.reply_to}}} if message.reply_to else {}
     planned = planned_message_id(message.id)
-    return {"number": _number(message.to), **content, **quoted, "messageId": planned}
+    return {"number": number_of(message.to), **content, **quoted, "messageId": planned}
 
 
-def _number(to: str) -> str:
+def _change(message: OutboundMessage, content: Json) -> Json | None:
+    jid = parse_jid(message.to)
+    if message.target is None or jid is None:
+        return None
+    ours = message.type != "reaction" or message.target_ours
+    key = without_none(
+        remoteJid=str(jid),
+        fromMe=ours,
+        id=message.target,
+        participant=None if ours else message.target_author,
+    )
+    if message.type == "revoke":
+        return key
+    number = {"number": number_of(message.to)} if message.type == "edit" else {}
+    return {**number, "key": key, **content}
+
+
+def _route(message: OutboundMessage, body: Json) -> str:
+    if message.type == "interactive":
+        return "list" if "sections" in body else "buttons"
+    return "document" if message.type == "audio" and "mediatype" in body else message.type
+
+
+def number_of(to: str) -> str:
     """Digits for a phone (the server finds the canonical form), the address for all else."""
     jid = parse_jid(to)
     if jid is None:
         return to.removeprefix("+")
     return jid.user if jid.is_phone else str(jid)
-
-
-def _content(message: OutboundMessage) -> Json | None:
-    media, template = record(message.media), record(message.template)
-    url = text(media.get("url"))
-    if message.type == "text":
-        return {"text": message.body} if message.body else None
-    if message.type == "audio":
-        return {"audio": url} if url else None
-    if message.type == "template":
-        return _template(template)
-    if message.type == "reaction":
-        return _reaction(message)
-    if url is None:
-        return None
-    return without_none(
-        mediatype=message.type,
-        media=url,
-        mimetype=text(media.get("mime_type")),
-        fileName=text(media.get("file_name")),
-        caption=text(message.body),
-    )
-
-
-def _template(template: Json) -> Json | None:
-    name, language = text(template.get("name")), template.get("language")
-    code = text(language.get("code")) if isinstance(language, dict) else text(language)
-    if name is None or code is None:
-        return None
-    return {"name": name, "language": code, "components": template.get("components") or []}
-
-
-def _reaction(message: OutboundMessage) -> Json | None:
-    jid = parse_jid(message.to)
-    if message.target is None or jid is None:
-        return None
-    # People react to what the other side wrote; WhatsApp looks the message up by its id.
-    key = {"remoteJid": str(jid), "fromMe": False, "id": message.target}
-    return {"key": key, "reaction": message.body or ""}

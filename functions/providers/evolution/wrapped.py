@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from functions.providers.base import Json
+from functions.providers.events import Json
 from functions.providers.fields import record
 
 _FUTURE_PROOF = frozenset({

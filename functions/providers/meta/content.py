@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from functions.providers.base import Json, MessageType
 from functions.providers.content import Content
+from functions.providers.events import Json, MessageType
 from functions.providers.fields import (
     at,
     compact,

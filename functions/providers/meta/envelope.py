@@ -7,8 +7,9 @@ status, one preference, ... or the whole value of a change that holds no list.
 from collections.abc import Iterator
 from typing import Any
 
-from functions.providers.base import Item, Json
+from functions.providers.base import Item
 from functions.providers.body import read_object
+from functions.providers.events import Json
 from functions.providers.fields import at, first_text, record, records, text
 from functions.providers.keys import dedupe_key, digest
 from functions.providers.meta.content import PLACEHOLDER

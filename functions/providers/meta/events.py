@@ -4,21 +4,31 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from functions.providers.base import (
+from functions.providers.attempt import failure_of
+from functions.providers.events import (
     ContactSeen,
     Event,
     InstanceChanged,
-    InstanceState,
     Json,
+    LimitChanged,
     Notice,
+    PreferenceChanged,
     Status,
     StatusChanged,
+    TemplateChanged,
     Unknown,
 )
 from functions.providers.fields import at, compact, first_text, instant, record, records, text
+from functions.providers.meta.account import (
+    TEMPLATE_READERS,
+    read_account,
+    read_capability,
+    read_number_quality,
+)
+from functions.providers.meta.calls import read_call
+from functions.providers.meta.contacts import contact_identities, contact_of
+from functions.providers.meta.groups import group_reader
 from functions.providers.meta.messages import (
-    contact_identities,
-    contact_of,
     read_echo,
     read_inbound,
     read_past,
@@ -33,36 +43,25 @@ _STATUSES: dict[str, Status] = {
     "played": "played",
     "failed": "failed",
 }
-# Of a call or of what a customer pays: such a status says nothing of the message it names.
-_NOT_DELIVERY = {"call": "calls", "payment": "payments"}
-# account_update by its event, and for a ban by its state; what is not listed changes no instance.
-_ACCOUNT_EVENTS: dict[str, InstanceState] = {
-    "ACCOUNT_DELETED": "closed",
-    "ACCOUNT_OFFBOARDED": "closed",
-    "PARTNER_REMOVED": "closed",
-    "PARTNER_APP_UNINSTALLED": "closed",
-    "ACCOUNT_RECONNECTED": "open",
-}
-_BAN_STATES: dict[str, InstanceState | None] = {
-    "DISABLE": "banned",
-    "SCHEDULE_FOR_DISABLE": None,  # a warning: the number still works
-    "REINSTATE": "open",
-}
+_GROUP_KINDS = (
+    "group_lifecycle_update",
+    "group_participants_update",
+    "group_settings_update",
+    "group_status_update",
+)
+_WANTED = {"stop": False, "resume": True, "signup": True}
 _NOTICES = frozenset({
     "account_alerts", "account_review_update", "account_settings_update", "automatic_events",
-    "business_capability_update", "business_status_update", "business_username_update", "calls",
-    "errors", "flows", "group_lifecycle_update", "group_participants_update",
-    "group_settings_update", "group_status_update", "history_chunk", "message_handovers",
-    "message_template_components_update", "message_template_quality_update",
-    "message_template_status_update", "messaging_handovers", "partner_solutions",
-    "payment_configuration_update", "phone_number_name_update", "phone_number_quality_update",
-    "security", "standby", "template_category_update", "template_correct_category_detection",
+    "business_status_update", "business_username_update", "errors", "flows", "history_chunk",
+    "message_handovers", "messaging_handovers", "partner_solutions", "payment_configuration_update",
+    "phone_number_name_update", "security", "standby", "template_correct_category_detection",
     "tracking_events",
 })  # fmt: skip
+_DATED = (InstanceChanged, TemplateChanged, LimitChanged)
 
 
 def _timed(event: Event, at: str | None) -> Event:
-    return replace(event, at=at) if isinstance(event, InstanceChanged) else event
+    return replace(event, at=at) if isinstance(event, _DATED) else event
 
 
 def parse_item(kind: str, raw: Json) -> list[Event]:
@@ -85,9 +84,11 @@ def _one(read: Callable[[Json, Json], Event]) -> "Reader":
 def _read_status(raw: Json, value: Json) -> list[Event]:
     identity = text(value.get("id"))
     said = (text(value.get("status")) or "").lower()
-    about = _NOT_DELIVERY.get(text(value.get("type")) or "")
-    if about:
-        return [Notice(about, compact(value))]
+    # Of a call or of what a customer pays: that says nothing of the message it names.
+    if value.get("type") == "call":
+        return read_call(raw, value)
+    if value.get("type") == "payment":
+        return [Notice("payments", compact(value))]
     if identity is None:
         return [Unknown("status without the id of a message")]
     status = _STATUSES.get(said)
@@ -127,23 +128,12 @@ def _error(error: Json) -> Json:
         "code": code or "unnamed",
         "title": first_text(error.get("title"), error.get("message")),
         "details": first_text(at(error, "error_data", "details"), error.get("details")),
-        "class": error_class(code) or "unknown",
+        **failure_of(error_class(code) or "request"),
     }
 
 
-def _read_account(raw: Json, value: Json) -> list[Event]:
-    notice = Notice("account_update", compact(value))
-    event = text(value.get("event")) or ""
-    ban = text(at(value, "ban_info", "waba_ban_state"))
-    if ban is not None and ban in _BAN_STATES:
-        return [InstanceChanged(state=_BAN_STATES[ban], reason=ban), notice]
-    if event in _ACCOUNT_EVENTS:
-        return [InstanceChanged(state=_ACCOUNT_EVENTS[event], reason=event), notice]
-    return [notice]
-
-
 def _read_preference(raw: Json, value: Json) -> list[Event]:
-    """Marketing messages: `value` is stop or resume; `identities` say whose."""
+    """Marketing messages: stop, resume, or a signup."""
     wa_id, user_id = text(value.get("wa_id")), text(value.get("user_id"))
     contact = contact_of(raw, wa_id, user_id)
     identities = contact_identities(
@@ -151,8 +141,11 @@ def _read_preference(raw: Json, value: Json) -> list[Event]:
         user_id or contact.get("user_id"),
         value.get("parent_user_id") or contact.get("parent_user_id"),
     )
-    named = [{"kind": identity.kind, "value": identity.value} for identity in identities]
-    return [Notice("user_preferences", {**compact(value), "identities": named})]
+    wanted = _WANTED.get((text(value.get("value")) or "").lower())
+    if wanted is None or not identities:
+        return [Notice("user_preferences", compact(value))]
+    moment, detail = instant(value.get("timestamp")), text(value.get("detail"))
+    return [PreferenceChanged(identities, wanted, moment, detail)]
 
 
 def _read_user_id(raw: Json, value: Json) -> list[Event]:
@@ -163,8 +156,26 @@ def _read_user_id(raw: Json, value: Json) -> list[Event]:
     identities += contact_identities(
         None, at(value, "user_id", "previous"), at(value, "parent_user_id", "previous")
     )
-    notice = Notice("user_id_update", compact(value))
-    return [ContactSeen(identities), notice] if identities else [notice]
+    if not identities:
+        return [Notice("user_id_update", compact(value))]
+    moment = instant(value.get("timestamp"))
+    return [ContactSeen(identities, evidence="user_id_update", at=moment)]
+
+
+def _read_message(raw: Json, value: Json) -> list[Event]:
+    return [read_inbound(raw, value), *_renumbered(value)]
+
+
+def _renumbered(message: Json) -> list[Event]:
+    """WhatsApp says in the chat that its contact has another number: one person under both."""
+    system = record(message.get("system"))
+    new = first_text(system.get("new_wa_id"), system.get("wa_id"))
+    old = first_text(message.get("from"), system.get("customer"))
+    if system.get("type") != "user_changed_number" or not new or not old or new == old:
+        return []
+    both = contact_identities(new, None, None) + contact_identities(old, None, None)
+    moment = instant(message.get("timestamp"))
+    return [ContactSeen(both, evidence="user_changed_number", at=moment)] if both else []
 
 
 def _read_address_book(raw: Json, value: Json) -> list[Event]:
@@ -176,18 +187,23 @@ def _read_address_book(raw: Json, value: Json) -> list[Event]:
     if value.get("type") != "contact" or value.get("action") == "remove" or not identities:
         return [Notice("smb_app_state_sync", compact(value))]
     name = first_text(contact.get("full_name"), contact.get("first_name"))
-    return [ContactSeen(identities, name.strip() if name else None)]
+    return [ContactSeen(identities, name.strip() if name else None, evidence="address_book")]
 
 
 Reader = Callable[[Json, Json], list[Event]]
 
 _READERS: dict[str, Reader] = {
-    "messages": _one(read_inbound),
+    "messages": _read_message,
     "smb_message_echoes": _one(read_echo),
     "history": _one(read_past),
     "statuses": _read_status,
-    "account_update": _read_account,
+    "account_update": read_account,
+    "phone_number_quality_update": read_number_quality,
+    "business_capability_update": read_capability,
     "user_preferences": _read_preference,
     "user_id_update": _read_user_id,
     "smb_app_state_sync": _read_address_book,
+    "calls": read_call,
+    **TEMPLATE_READERS,
+    **{kind: group_reader(kind) for kind in _GROUP_KINDS},
 }

@@ -4,10 +4,8 @@ People with a username may come without any phone: then `from` and `wa_id` are m
 business-scoped id (`BR.…`) is the address.
 """
 
-from typing import Any
-
-from functions.providers.base import Event, Identity, Json, MessageReceived, Status, Unknown
 from functions.providers.content import Content
+from functions.providers.events import Event, Identity, Json, MessageReceived, Status, Unknown
 from functions.providers.fields import (
     at,
     bounded,
@@ -15,7 +13,6 @@ from functions.providers.fields import (
     first_text,
     instant,
     record,
-    records,
     text,
     without_none,
 )
@@ -23,8 +20,8 @@ from functions.providers.identity import (
     address_text,
     is_bsuid,
     phone_variants,
-    wa_id_identities,
 )
+from functions.providers.meta.contacts import contact_identities, contact_of
 from functions.providers.meta.content import content_of
 
 _PAST_STATUSES: dict[str, Status] = {
@@ -58,36 +55,6 @@ def read_past(raw: Json, message: Json) -> Event:
     if thread and not (is_bsuid(thread) or thread.endswith("@g.us")):
         message = {**message, "to" if from_me else "from": thread}
     return _message(raw, message, "to" if from_me else "from", from_me=from_me, history=True)
-
-
-def contact_identities(
-    wa_id: Any, user_id: Any, parent_user_id: Any, username: Any = None
-) -> list[Identity]:
-    """Phone first. `wa_id` may hold a business-scoped id where a phone is expected."""
-    digits, bsuid = address_text(wa_id), address_text(user_id)
-    parent = address_text(parent_user_id)
-    if digits and is_bsuid(digits):
-        digits, bsuid = None, bsuid or digits
-    found = wa_id_identities(digits)
-    if bsuid:
-        found.append(Identity("bsuid", bsuid))
-    if parent:
-        found.append(Identity("parent_bsuid", parent))
-    if name := address_text(username):
-        found.append(Identity("username", name.lstrip("@")))
-    return found
-
-
-def contact_of(raw: Json, wa_id: str | None, user_id: str | None) -> Json:
-    """The entry of `contacts` for these ids; empty when it names somebody else."""
-    for contact in records(raw.get("contacts")):
-        digits, bsuid = text(contact.get("wa_id")), text(contact.get("user_id"))
-        if user_id and bsuid:
-            if user_id == bsuid:
-                return contact
-        elif wa_id is None or digits is None or digits in phone_variants(wa_id):
-            return contact
-    return {}
 
 
 def _message(raw: Json, message: Json, side: str, *, from_me: bool, history: bool = False) -> Event:
@@ -124,9 +91,27 @@ def _message(raw: Json, message: Json, side: str, *, from_me: bool, history: boo
         media=content.media,
         payload=_payload(message, content, history),
         reply_to=None if content.type in _NO_QUOTE else text(at(message, "context", "id")),
+        quoted=None if content.type in _NO_QUOTE else _quoted(raw, message),
         target=content.target,
+        actor=_actor(from_me, group, identities) if content.type in _NO_QUOTE else None,
         status=_past_status(message) if from_me else None,
     )
+
+
+def _actor(from_me: bool, group: str | None, identities: list[Identity]) -> str | None:
+    if from_me:
+        return "us"
+    return _address(identities) if group else "contact"
+
+
+def _quoted(raw: Json, message: Json) -> Json | None:
+    """Of what it answers, Meta tells the id and whose it is."""
+    author = text(at(message, "context", "from"))
+    if author is None or text(at(message, "context", "id")) is None:
+        return None
+    names = (at(raw.get("metadata"), name) for name in ("display_phone_number", "phone_number_id"))
+    own = [form for name in names for form in phone_variants(text(name) or "")]
+    return {"author": "us" if author.removeprefix("+") in own else author}
 
 
 def _address(identities: list[Identity]) -> str | None:

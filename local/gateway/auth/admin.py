@@ -1,9 +1,9 @@
 """/auth/v1/admin/users: what service_role may do with users."""
 
-import re
 import secrets
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import asyncpg
@@ -11,65 +11,80 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from local.gateway.auth import passwords, sessions, users
-from local.gateway.auth.body import fields, json_response, text_field
+from local.gateway.auth.body import field, fields, json_response, text
 from local.gateway.auth.caller import gateway_of, require_admin
+from local.gateway.auth.durations import parse_duration
 from local.gateway.auth.errors import AuthError, invalid, not_served
 
-UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|s))+")
+METADATA = {"user_metadata": "raw_user_meta_data", "app_metadata": "raw_app_meta_data"}
+FILTERED = """
+from auth.users
+where aud = 'authenticated'
+  and ($1 = '' or email like '%' || $1 || '%'
+    or raw_user_meta_data ->> 'full_name' ilike '%' || $1 || '%')
+"""
 
 
 async def create_user(request: Request) -> Response:
-    """POST: a user with any of id, email, password, email_confirm, metadata, role."""
+    """POST: a user with any of id, email, phone, password, metadata, role, ban; or confirmed."""
     require_admin(request)
     body = await fields(request)
-    if body.get("phone"):
-        raise not_served("Users with a phone number")
-    if not body.get("email"):
+    names = _names(body)
+    if not names:
         raise invalid("Cannot create a user without either an email or phone")
-    email = users.clean_email(body["email"])
-    password = text_field(body, "password") or secrets.token_urlsafe(32)
+    if field(body, "password", str) is not None and text(body, "password_hash"):
+        raise invalid("Only a password or a password hash should be provided")
+    if text(body, "password_hash"):
+        raise not_served("Importing password hashes")
+    password = text(body, "password") or secrets.token_urlsafe(48)
+    passwords.check_length(password, "bcrypt: password length exceeds 72 bytes")
+    wanted_id, ban = _wanted_id(body), _ban(body)
     password_hash = await passwords.hash_password(password)
     try:
         async with users.transaction(gateway_of(request).admin) as connection:
-            user = await users.create(
+            if "email" in names and await users.find(connection, names["email"]):
+                message = "A user with this email address has already been registered"
+                raise AuthError(422, "email_exists", message)
+            user_id = await users.create(
                 connection,
-                email=email,
+                names=names,
                 password_hash=password_hash,
-                confirmed=bool(body.get("email_confirm")),
-                user_metadata=body.get("user_metadata") or {},
-                app_metadata=body.get("app_metadata") or {},
-                user_id=_id(body["id"]) if body.get("id") else None,
-                role=text_field(body, "role") or "authenticated",
+                user_metadata=field(body, "user_metadata", dict) or {},
+                app_metadata=field(body, "app_metadata", dict),
+                user_id=wanted_id,
+                role=text(body, "role") or "authenticated",
             )
-            await _ban(connection, user["id"], text_field(body, "ban_duration"))
-            user = await users.get(connection, user["id"])
+            await _confirm_and_ban(connection, user_id, body, ban)
+            user = await users.get(connection, user_id)
             return json_response(await users.to_json(connection, user))
     except asyncpg.PostgresError as error:
-        raise users.refuse_duplicate(error) from error
+        message = "Database error creating new user"
+        raise AuthError(500, "unexpected_failure", message) from error
 
 
 async def list_users(request: Request) -> Response:
-    """GET ?page=&per_page=: newest first, with the total and the pages in headers."""
+    """GET ?page=&per_page=&filter=&sort=: newest first, with the total and the pages in headers."""
     require_admin(request)
-    page = _positive(request.query_params.get("page"), 1)
-    per_page = _positive(request.query_params.get("per_page"), 50)
+    asked = request.query_params
+    page, per_page = _count(asked.get("page"), 1), _count(asked.get("per_page"), 50)
+    wanted, direction = asked.get("filter", ""), _direction(asked.get("sort", "created_at desc"))
     async with users.transaction(gateway_of(request).admin) as connection:
-        total = await connection.fetchval("select count(*) from auth.users")
+        total = await connection.fetchval(f"select count(*) {FILTERED}", wanted)
         rows = await connection.fetch(
-            "select * from auth.users order by created_at desc, id limit $1 offset $2",
+            f"select * {FILTERED} order by created_at {direction}, id limit $2 offset $3",
+            wanted,
             per_page,
             (page - 1) * per_page,
         )
         shown = [await users.to_json(connection, row) for row in rows]
+    last = -(-total // per_page)
+    pages = [*([(page + 1, "next")] if page < last else []), (last, "last")]
+    links = [
+        f'</admin/users?{urlencode(sorted({**asked, "page": number}.items()))}>; rel="{rel}"'
+        for number, rel in pages
+    ]
     response = json_response({"users": shown, "aud": "authenticated"})
-    last = max(-(-total // per_page), 1)
-    following = [(page + 1, "next")] if page < last else []
-    response.headers["x-total-count"] = str(total)
-    response.headers["link"] = ", ".join(
-        f'</admin/users?page={number}&per_page={per_page}>; rel="{rel}"'
-        for number, rel in [*following, (last, "last")]
-    )
+    response.headers.update({"x-total-count": str(total), "link": ", ".join(links)})
     return response
 
 
@@ -81,106 +96,120 @@ async def get_user(request: Request) -> Response:
 
 
 async def update_user(request: Request) -> Response:
-    """PUT by id: e-mail, password, confirmation, role, metadata, ban. A password ends sessions."""
+    """PUT by id: names, password, confirmation, role, metadata, ban. A password ends sessions."""
     require_admin(request)
-    body = await fields(request)
-    password = text_field(body, "password")
-    if password:
-        passwords.check_strength(password)
+    gateway = gateway_of(request)
     try:
-        async with users.transaction(gateway_of(request).admin) as connection:
+        async with users.transaction(gateway.admin) as connection:
             found = await _found(request, connection)
-            user_id = found["id"]
-            if password:
+            body = await fields(request)
+            names, ban, user_id = _names(body), _ban(body), found["id"]
+            password = field(body, "password", str)
+            if password is not None:
+                passwords.check_strength(password, gateway.auth)
                 password_hash = await passwords.hash_password(password)
-                await users.set_password(connection, user_id, password_hash)
+                await users.update(connection, user_id, "encrypted_password", password_hash)
                 await sessions.sign_out(connection, user_id, None, "global")
-            await _set_email(connection, user_id, body)
-            if body.get("role"):
-                await connection.execute(
-                    "update auth.users set role = $2 where id = $1", user_id, body["role"]
-                )
-            await users.merge_metadata(
-                connection, found, user=body.get("user_metadata"), app=body.get("app_metadata")
-            )
-            await _ban(connection, user_id, text_field(body, "ban_duration"))
+            for provider, name in names.items():
+                await users.put_identity(connection, user_id, provider, name)
+                await users.update(connection, user_id, provider, name)
+            if text(body, "role"):
+                await users.update(connection, user_id, "role", body["role"])
+            await _confirm_and_ban(connection, user_id, body, ban)
+            user = await users.get(connection, user_id)
+            for name, column in METADATA.items():
+                await users.merge_metadata(connection, user, column, field(body, name, dict))
             user = await users.get(connection, user_id)
             return json_response(await users.to_json(connection, user))
     except asyncpg.PostgresError as error:
-        raise users.refuse_duplicate(error) from error
+        raise AuthError(500, "unexpected_failure", "Error updating user") from error
 
 
 async def delete_user(request: Request) -> Response:
-    """DELETE by id, with everything that refers to it by cascade."""
+    """DELETE by id, with all that refers to it by cascade; softly, only what names the person."""
     require_admin(request)
-    if (await fields(request)).get("should_soft_delete"):
-        raise not_served("Soft deletion")
     try:
         async with users.transaction(gateway_of(request).admin) as connection:
             user = await _found(request, connection)
-            await connection.execute("delete from auth.users where id = $1", user["id"])
+            body = await fields(request) if await request.body() else {}
+            softly = field(body, "should_soft_delete", bool)
+            delete = users.SOFT_DELETE if softly else "delete from auth.users where id = $1"
+            await connection.execute(delete, user["id"])
     except asyncpg.PostgresError as error:
         raise AuthError(500, "unexpected_failure", "Database error deleting user") from error
     return json_response({})
 
 
-async def _set_email(connection: Any, user_id: UUID, body: dict[str, Any]) -> None:
-    if body.get("email"):
-        email = users.clean_email(body["email"])
+def _names(body: dict[str, Any]) -> dict[str, str]:
+    email, phone = text(body, "email"), text(body, "phone")
+    names = {"email": users.clean_email(email)} if email else {}
+    return names | ({"phone": users.clean_phone(phone)} if phone else {})
+
+
+async def _confirm_and_ban(
+    connection: Any, user_id: UUID, body: dict[str, Any], ban: timedelta | None
+) -> None:
+    for provider in ("email", "phone"):
+        if field(body, f"{provider}_confirm", bool):
+            await users.confirm(connection, user_id, provider)
+    if ban is not None:
         await connection.execute(
-            "update auth.users set email = $2, updated_at = now() where id = $1", user_id, email
-        )
-        await connection.execute(
-            "update auth.identities set updated_at = now(),"
-            " identity_data = identity_data || jsonb_build_object('email', $2::text)"
-            " where user_id = $1 and provider = 'email'",
+            "update auth.users set banned_until = now() + nullif($2, interval '0') where id = $1",
             user_id,
-            email,
-        )
-    if body.get("email_confirm"):
-        await connection.execute(
-            "update auth.users set email_confirmed_at = coalesce(email_confirmed_at, now())"
-            " where id = $1",
-            user_id,
+            ban,
         )
 
 
-async def _ban(connection: Any, user_id: UUID, duration: str) -> None:
-    """`duration` as Go writes it, 24h or 1h30m; 'none' lifts the ban, '' leaves all as it is."""
+def _ban(body: dict[str, Any]) -> timedelta | None:
+    """How long to ban; 0 for 'none', which lifts a ban; None when it is not said."""
+    duration = text(body, "ban_duration")
     if not duration:
-        return
-    length = None
-    if duration != "none":
-        if not DURATION.fullmatch(duration):
-            message = f'invalid format for ban duration: time: invalid duration "{duration}"'
-            raise invalid(message)
-        parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", duration)
-        length = timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in parts))
-    await connection.execute(
-        "update auth.users set banned_until = now() + $2::interval where id = $1", user_id, length
-    )
+        return None
+    try:
+        return timedelta(0) if duration == "none" else parse_duration(duration)
+    except ValueError as error:
+        raise invalid(f"invalid format for ban duration: {error}") from None
+
+
+def _wanted_id(body: dict[str, Any]) -> UUID | None:
+    wanted = text(body, "id")
+    if not wanted:
+        return None
+    try:
+        parsed = UUID(wanted)
+    except ValueError:
+        raise invalid("ID must conform to the uuid v4 format") from None
+    if not parsed.int:
+        raise invalid("ID cannot be a nil uuid")
+    return parsed
 
 
 async def _found(request: Request, connection: Any) -> Any:
-    user = await users.get(connection, _path_id(request))
+    try:
+        user_id = UUID(request.path_params["id"])
+    except ValueError:
+        raise AuthError(404, "validation_failed", "user_id must be an UUID") from None
+    user = await users.get(connection, user_id)
     if user is None:
         raise AuthError(404, "user_not_found", "User not found")
     return user
 
 
-def _path_id(request: Request) -> UUID:
-    try:
-        return UUID(request.path_params["id"])
-    except ValueError:
-        raise AuthError(404, "validation_failed", "user_id must be an UUID") from None
+def _count(asked: str | None, default: int) -> int:
+    if not asked:
+        return default
+    if not asked.isascii() or not asked.isdigit() or len(asked) > 9:
+        raise invalid(f"Bad Pagination Parameters: not a count: {asked!r}")
+    return int(asked) or default
 
 
-def _id(text: object) -> UUID:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        raise invalid("ID must conform to the uuid v4 format") from None
-
-
-def _positive(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdigit() and int(text) > 0 else default
+def _direction(sort: str) -> str:
+    name, _, direction = sort.partition(" ")
+    if name != "created_at":
+        raise invalid(f"Bad Sort Parameters: bad field for sort '{name}'")
+    if direction.lower() not in ("", "asc", "desc"):
+        raise invalid(
+            f"Bad Sort Parameters: bad direction for sort '{direction}',"
+            " only 'asc' and 'desc' allowed"
+        )
+    return direction.lower() or "desc"

@@ -1,34 +1,44 @@
 """JSON in and out of /auth/v1."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from local.gateway.auth.errors import AuthError, invalid
+from local.gateway.auth.errors import AuthError
+
+T = TypeVar("T")
 
 
 async def fields(request: Request) -> dict[str, Any]:
     """The JSON object in the body. Raises: 400 bad_json."""
     try:
-        body = orjson.loads(await request.body() or b"{}")
+        body = orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:
-        message = f"Could not parse request body as JSON: {error}"
-        raise AuthError(400, "bad_json", message) from None
+        raise _bad_json(str(error)) from None
     if not isinstance(body, dict):
-        raise AuthError(400, "bad_json", "Could not parse request body as JSON: not an object")
+        raise _bad_json("not an object")
     return body
 
 
-def text_field(body: dict[str, Any], name: str) -> str:
-    """A string field, '' when absent. Raises: 400 validation_failed for another type."""
-    value = body.get(name) or ""
-    if not isinstance(value, str):
-        raise invalid(f"{name} must be a string")
+def field(body: dict[str, Any], name: str, kind: type[T]) -> T | None:
+    """The value of this type, None when it is absent or null. Raises: 400 bad_json."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise _bad_json(f"{name} has the wrong type")
     return value
+
+
+def text(body: dict[str, Any], name: str) -> str:
+    """A string, '' when it is absent. Raises: 400 bad_json."""
+    return field(body, name, str) or ""
 
 
 def json_response(content: Any, status: int = 200) -> Response:
     """`content` as JSON."""
     return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+def _bad_json(why: str) -> AuthError:
+    return AuthError(400, "bad_json", f"Could not parse request body as JSON: {why}")

@@ -7,28 +7,59 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import orjson
 
-from local.gateway.auth.errors import AuthError, invalid
+from local.gateway.auth.errors import invalid
 
-EMAIL = re.compile(r"[^@\s\"<>]+@[^@\s\"<>]+\.[^@\s\"<>]+")
+# As browsers check an <input type="email">: no dot is needed, nothing but ASCII is allowed.
+LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+EMAIL = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{LABEL}(?:\.{LABEL})*")
+PHONE = re.compile(r"[1-9][0-9]{1,14}")
 TIMES = (
     "invited_at", "email_confirmed_at", "phone_confirmed_at", "confirmed_at", "last_sign_in_at",
-    "banned_until", "created_at", "updated_at",
+    "confirmation_sent_at", "banned_until", "created_at", "updated_at", "deleted_at",
 )  # fmt: skip
 
 INSERT_USER = """
-insert into auth.users (instance_id, id, aud, role, email, encrypted_password,
-  email_confirmed_at, raw_app_meta_data, raw_user_meta_data, created_at, updated_at,
+insert into auth.users (instance_id, id, aud, role, email, phone, encrypted_password,
+  raw_app_meta_data, raw_user_meta_data, is_anonymous, created_at, updated_at,
   confirmation_token, recovery_token, email_change_token_new, email_change)
-values ('00000000-0000-0000-0000-000000000000', $1, 'authenticated', $2, $3, $4,
-  case when $5 then now() end, $6, $7, now(), now(), '', '', '', '')
+values ('00000000-0000-0000-0000-000000000000', $1, 'authenticated', $2, $3, $4, $5,
+  $6, $7, $8, now(), now(), '', '', '', '')
 """
-INSERT_IDENTITY = """
+# `data` of a sign-up stands in the identity too, but cannot replace what identifies it.
+PUT_IDENTITY = """
 insert into auth.identities
   (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
-values ($1, $2, $3, 'email', now(), now(), now())
+values ($1::uuid::text, $1, $4::jsonb || jsonb_build_object(
+    'sub', $1::uuid::text, $2::text, $3::text, 'email_verified', false, 'phone_verified', false),
+  $2, now(), now(), now())
+on conflict (provider_id, provider) do update
+  set identity_data = identities.identity_data || jsonb_build_object($2::text, $3::text),
+    updated_at = now()
+"""
+CONFIRM = {
+    "email": "email_confirmed_at = now(), confirmation_token = '', raw_user_meta_data ="
+    " coalesce(raw_user_meta_data, '{}') || '{\"email_verified\": true}'",
+    "phone": "phone_confirmed_at = now(), confirmation_token = ''",
+}
+# Names give way to a hash, so that they are free and cannot be read; the id stays what rows of the
+# project refer to.
+SOFT_DELETE = """
+with hidden as (
+  select id, encode(sha256(convert_to(id || coalesce(email, ''), 'utf8')), 'hex') as email,
+    left(encode(sha256(convert_to(id || coalesce(phone, ''), 'utf8')), 'hex'), 15) as phone
+  from auth.users where id = $1
+), identity as (
+  update auth.identities set identity_data = '{}', updated_at = now(),
+    provider_id = encode(sha256(convert_to(user_id || provider || provider_id, 'utf8')), 'hex')
+  where user_id = $1
+), session as (
+  delete from auth.sessions where user_id = $1
+)
+update auth.users set email = hidden.email, phone = hidden.phone, encrypted_password = null,
+  raw_user_meta_data = '{}', raw_app_meta_data = '{}', deleted_at = now()
+from hidden where users.id = hidden.id and deleted_at is null
 """
 
 
@@ -40,83 +71,102 @@ async def transaction(pool: Any) -> AsyncIterator[Any]:
         yield connection
 
 
-def clean_email(email: object) -> str:
+def clean_email(email: str) -> str:
     """The address in lower case. Raises validation_failed."""
-    if not isinstance(email, str) or not email:
-        raise invalid("An email address is required")
-    if len(email) > 255 or not EMAIL.fullmatch(email):
+    if len(email) > 255:
+        raise invalid("An email address is too long")
+    if not EMAIL.fullmatch(email):
         raise invalid("Unable to validate email address: invalid format")
     return email.lower()
+
+
+def clean_phone(phone: str) -> str:
+    """The number as digits. Raises validation_failed."""
+    digits = phone.removeprefix("+").replace(" ", "")
+    if not PHONE.fullmatch(digits):
+        raise invalid("Invalid phone number format (E.164 required)")
+    return digits
 
 
 async def create(
     connection: Any,
     *,
-    email: str,
-    password_hash: str,
-    confirmed: bool,
+    names: dict[str, str],
+    password_hash: str | None,
     user_metadata: dict[str, Any],
-    app_metadata: dict[str, Any],
+    app_metadata: dict[str, Any] | None = None,
+    identity_data: dict[str, Any] | None = None,
     user_id: UUID | None = None,
     role: str = "authenticated",
-) -> Any:
-    """The new row. Raises asyncpg.UniqueViolationError when the address or id is taken."""
+) -> UUID:
+    """A user who is not confirmed; the id. `names` is {"email": ..., "phone": ...}, or neither.
+
+    Without names the user is anonymous. Raises asyncpg.UniqueViolationError when a name or the id
+    is taken.
+    """
     user_id = user_id or uuid4()
-    facts = {"provider": "email", "providers": ["email"], **app_metadata}
+    providers = {"provider": next(iter(names)), "providers": [*names]} if names else {}
     await connection.execute(
         INSERT_USER,
         user_id,
         role,
-        email,
+        names.get("email"),
+        names.get("phone"),
         password_hash,
-        confirmed,
-        orjson.dumps(facts).decode(),
+        orjson.dumps(_without_nulls({**providers, **(app_metadata or {})})).decode(),
         orjson.dumps(user_metadata).decode(),
+        not names,
     )
-    verified = {"email_verified": False, "phone_verified": False}
-    identity = {"sub": str(user_id), "email": email, **verified}
+    for provider, name in names.items():
+        await put_identity(connection, user_id, provider, name, identity_data)
+    return user_id
+
+
+async def put_identity(
+    connection: Any, user_id: UUID, provider: str, name: str, data: dict[str, Any] | None = None
+) -> None:
+    """Makes the user's identity for `provider` ("email" or "phone"), or moves it to `name`."""
+    content = orjson.dumps(data or {}).decode()
+    await connection.execute(PUT_IDENTITY, user_id, provider, name, content)
+
+
+async def confirm(connection: Any, user_id: UUID, provider: str) -> None:
+    """The user's e-mail address or phone number counts as verified."""
     await connection.execute(
-        INSERT_IDENTITY, str(user_id), user_id, orjson.dumps(identity).decode()
+        f"update auth.users set {CONFIRM[provider]}, updated_at = now() where id = $1", user_id
     )
-    return await get(connection, user_id)
 
 
 async def get(connection: Any, user_id: UUID) -> Any:
-    """The row, or None."""
-    return await connection.fetchrow("select * from auth.users where id = $1", user_id)
+    """The row with `banned`, or None."""
+    return await connection.fetchrow(
+        "select *, coalesce(banned_until > now(), false) as banned from auth.users where id = $1",
+        user_id,
+    )
 
 
 async def find(connection: Any, email: str) -> Any:
     """The row with this address, or None."""
-    return await connection.fetchrow(
-        "select * from auth.users where email = $1 and not is_sso_user", email
+    user_id = await connection.fetchval(
+        "select id from auth.users where email = $1 and not is_sso_user", email.lower()
     )
+    return user_id and await get(connection, user_id)
 
 
 async def merge_metadata(
-    connection: Any, row: Any, *, user: dict[str, Any] | None, app: dict[str, Any] | None
+    connection: Any, row: Any, column: str, change: dict[str, Any] | None
 ) -> None:
-    """Adds keys to the metadata of the user `row`; a key whose value is null is removed."""
-    for column, change in (("raw_user_meta_data", user), ("raw_app_meta_data", app)):
-        if change is None:
-            continue
-        if not isinstance(change, dict):
-            raise invalid("metadata must be an object")
-        merged = {**orjson.loads(row[column] or "{}"), **change}
-        kept = {key: value for key, value in merged.items() if value is not None}
-        await connection.execute(
-            f"update auth.users set {column} = $2, updated_at = now() where id = $1",
-            row["id"],
-            orjson.dumps(kept).decode(),
-        )
+    """Adds keys to the user's raw_user_meta_data or raw_app_meta_data; a null removes its key."""
+    if change is None:
+        return
+    merged = _without_nulls({**orjson.loads(row[column] or "{}"), **change})
+    await update(connection, row["id"], column, orjson.dumps(merged).decode())
 
 
-async def set_password(connection: Any, user_id: UUID, password_hash: str) -> None:
-    """Replaces the hash; which sessions end is the caller's matter."""
+async def update(connection: Any, user_id: UUID, column: str, value: Any) -> None:
+    """Sets one column of the user, which is a name of ours and never the caller's."""
     await connection.execute(
-        "update auth.users set encrypted_password = $2, updated_at = now() where id = $1",
-        user_id,
-        password_hash,
+        f"update auth.users set {column} = $2, updated_at = now() where id = $1", user_id, value
     )
 
 
@@ -140,21 +190,17 @@ async def to_json(connection: Any, row: Any) -> dict[str, Any]:
     return user
 
 
-def refuse_duplicate(error: asyncpg.PostgresError) -> AuthError:
-    """The answer when an insert failed: a taken address, or a project's trigger that raised."""
-    if isinstance(error, asyncpg.UniqueViolationError):
-        message = "A user with this email address has already been registered"
-        return AuthError(422, "email_exists", message)
-    return AuthError(500, "unexpected_failure", "Database error creating new user")
-
-
 def rfc3339(moment: datetime) -> str:
     """As Go prints it: 2026-11-20T12:00:00.123456Z."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
+def _without_nulls(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if value is not None}
+
+
 def _identity(row: Any) -> dict[str, Any]:
-    return {
+    identity = {
         "identity_id": str(row["id"]),
         "id": row["provider_id"],
         "user_id": str(row["user_id"]),
@@ -163,5 +209,5 @@ def _identity(row: Any) -> dict[str, Any]:
         "last_sign_in_at": rfc3339(row["last_sign_in_at"]),
         "created_at": rfc3339(row["created_at"]),
         "updated_at": rfc3339(row["updated_at"]),
-        "email": row["email"],
     }
+    return identity | ({"email": row["email"]} if row["email"] else {})

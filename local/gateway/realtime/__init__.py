@@ -1,12 +1,15 @@
 """Realtime as a hosted project speaks it: websocket channels, broadcast over HTTP, and broadcasts
 from the database. Left out, and refused or answered empty: postgres_changes, presence, quotas.
 
-  frames     the wire format                 channel    one joined topic
-  socket     one websocket                   options    what a join asks for
-  hub        who listens to what             policies   what the policies allow
-  listener   rows from the database          tokens     who speaks
-  messages   stored rows, replay, retention  rest       broadcast over HTTP
-  runtime    what they share, and limits     faults     faults on request
+In the order of reading:
+  frames     the wire format                 hub        who listens to what
+  socket     one websocket                   rest       broadcast over HTTP
+  channel    one joined topic                listener   broadcasts from the database
+  options    what a join asks for            messages   stored rows, replay, retention
+  grant      what a channel's token allows   outbox     frames waiting for a slow reader
+  policies   what the policies allow         limits     numbers
+  tokens     who speaks                      outage     what a lost database raises
+  runtime    what all of them share          faults     faults on request
 """
 
 import asyncio
@@ -18,13 +21,13 @@ from starlette.websockets import WebSocket
 
 from local.gateway.context import Gateway
 from local.gateway.realtime.faults import Faults
-from local.gateway.realtime.frames import VERSIONS
+from local.gateway.realtime.frames import negotiate
 from local.gateway.realtime.hub import Hub
 from local.gateway.realtime.listener import Listener
 from local.gateway.realtime.rest import broadcast_batch, broadcast_single
 from local.gateway.realtime.runtime import Runtime
 from local.gateway.realtime.socket import RESTARTING, Socket
-from local.gateway.realtime.tokens import Refused, claims_of
+from local.gateway.realtime.tokens import Expired, Refused, claims_of
 
 __all__ = ["Faults", "Realtime"]
 
@@ -64,11 +67,7 @@ class Realtime:
         return [
             WebSocketRoute(f"{prefix}/websocket", self._websocket),
             Route(f"{prefix}/api/broadcast", self._batch, methods=["POST"]),
-            Route(
-                f"{prefix}/api/broadcast/{{topic:path}}/events/{{event}}",
-                self._single,
-                methods=["POST"],
-            ),
+            Route(f"{prefix}/api/broadcast/{{rest:path}}", self._single, methods=["POST"]),
         ]
 
     async def _websocket(self, websocket: WebSocket) -> None:
@@ -76,10 +75,10 @@ class Realtime:
         if runtime is None:
             await _deny(websocket, 503, "Realtime is starting")
             return
-        version = websocket.query_params.get("vsn", VERSIONS[0])
+        version = negotiate(websocket.query_params.get("vsn", "1.0.0"))
         token = websocket.headers.get("x-api-key") or websocket.query_params.get("apikey")
-        if version not in VERSIONS:
-            await _deny(websocket, 403, "Unsupported serializer version")
+        if version is None:
+            await websocket.send_denial_response(Response(status_code=403))
             return
         if not token:
             await _deny(websocket, 401, "API key is missing")
@@ -87,7 +86,8 @@ class Realtime:
         try:
             claims_of(runtime.gateway.keys, token)
         except Refused as refusal:
-            await _deny(websocket, 401, refusal.message)
+            expired = isinstance(refusal, Expired)
+            await _deny(websocket, 401, "Token has expired" if expired else refusal.message)
             return
         headers = {k: v for k, v in websocket.headers.items() if k.startswith("x-")}
         socket = Socket(runtime, websocket, version, token, headers)

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from typing import Protocol
 
-from local.gateway.realtime.frames import Broadcast, encode_broadcast
-from local.gateway.realtime.messages import Address
+from local.gateway.realtime.frames import Message, encode_message
+
+Address = tuple[str, bool]  # topic without the `realtime:` prefix, and whether it is private
 
 
 class Member(Protocol):
@@ -16,7 +17,7 @@ class Member(Protocol):
     def full_topic(self) -> str: ...
     @property
     def hears_itself(self) -> bool: ...
-    def deliver(self, broadcast: Broadcast, wire: str | bytes) -> None: ...
+    def deliver(self, message: Message, wire: str | bytes) -> None: ...
 
 
 class Hub:
@@ -34,18 +35,14 @@ class Hub:
         if not members:
             self._members.pop(address, None)
 
-    def publish(
-        self, address: Address, broadcast: Broadcast, *, sender: Member | None = None
-    ) -> None:
+    def publish(self, address: Address, message: Message, *, sender: Member | None = None) -> None:
         """Queue it for every member; for its sender only if that asked to hear itself."""
         wires: dict[str, str | bytes | None] = {}
         for member in list(self._members.get(address, ())):
             if member is sender and not member.hears_itself:
                 continue
             if member.version not in wires:
-                wires[member.version] = encode_broadcast(
-                    member.version, member.full_topic, broadcast
-                )
+                wires[member.version] = encode_message(member.version, member.full_topic, message)
             wire = wires[member.version]
             if wire is not None:
-                member.deliver(broadcast, wire)
+                member.deliver(message, wire)

@@ -1,88 +1,88 @@
-"""Broadcasts from the database: committed rows of realtime.messages, read by id and fanned out in
-commit order. Rows committed while the connection is down are not delivered, as on hosted."""
+"""Broadcasts from the database: tails the log of committed rows and fans them out in its order.
+
+The log is a table, so what is committed while the connection is down, or while Postgres restarts,
+is read from it afterwards: every row once. (Hosted would not deliver those. A client must survive
+that as well; the fault `drop` shows whether it does.)
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections import deque
 
 import asyncpg
 
 from local.gateway.context import Gateway
 from local.gateway.realtime import messages
-from local.gateway.realtime.frames import Broadcast
 from local.gateway.realtime.hub import Hub
+from local.gateway.realtime.outage import UNREACHABLE
 
 CHANNEL = "realtime_messages"
-BATCH = 500  # rows read at once
 RECONNECT_SECONDS = 0.2
 SWEEP_SECONDS = 3600.0
+CONNECT_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """`connected` is set while notifications arrive."""
+    """`connected` is set while whatever is committed is delivered at once."""
 
     def __init__(self, gateway: Gateway, hub: Hub) -> None:
         self._gateway = gateway
         self._hub = hub
-        self._ids: deque[str] = deque()
-        self._arrived = asyncio.Event()
+        self._position: int | None = None  # all up to here is delivered
         self._tasks: list[asyncio.Task[None]] = []
         self.connected = asyncio.Event()
 
     def start(self) -> None:
-        loops = (self._listen(), self._pump(), self._sweep())
-        self._tasks = [asyncio.create_task(loop) for loop in loops]
+        self._tasks = [asyncio.create_task(loop) for loop in (self._tail(), self._sweep())]
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _listen(self) -> None:
+    async def _tail(self) -> None:
         while True:
             try:
-                await self._listen_once()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                await self._tail_one_connection()
+            except UNREACHABLE as error:
                 log.debug("no listening connection: %s", type(error).__name__)
+            except Exception:
+                log.exception("reading the log of commits failed")
             self.connected.clear()
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _listen_once(self) -> None:
-        connection = await asyncpg.connect(self._gateway.database_url)
+    async def _tail_one_connection(self) -> None:
+        """Returns or raises when the connection is lost."""
+        connection = await asyncpg.connect(
+            self._gateway.database_url,
+            timeout=CONNECT_SECONDS,
+            server_settings={"application_name": CHANNEL},
+        )
+        woken = asyncio.Event()
         try:
-            lost = asyncio.Event()
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(CHANNEL, self._on_notification)
-            self.connected.set()
-            await lost.wait()
+            connection.add_termination_listener(lambda _: woken.set())
+            await connection.add_listener(CHANNEL, lambda *_: woken.set())
+            if self._position is None:
+                self._position = await messages.last_position(connection)
+            while not connection.is_closed():
+                woken.clear()
+                await self._deliver_new(connection)
+                self.connected.set()
+                await woken.wait()
         finally:
             connection.terminate()
 
-    def _on_notification(self, *arguments: object) -> None:
-        self._ids.append(str(arguments[-1]))
-        self._arrived.set()
-
-    async def _pump(self) -> None:
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._ids:
-                ids = [self._ids.popleft() for _ in range(min(BATCH, len(self._ids)))]
-                for address, broadcast in await self._read(ids):
+    async def _deliver_new(self, connection: asyncpg.Connection) -> None:
+        while entries := await messages.committed_after(connection, self._position or 0):
+            for position, address, broadcast in entries:
+                if address is not None and broadcast is not None:
                     self._hub.publish(address, broadcast)
-
-    async def _read(self, ids: list[str]) -> list[tuple[messages.Address, Broadcast]]:
-        while True:
-            try:
-                return await messages.read(self._gateway.admin, ids)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await asyncio.sleep(RECONNECT_SECONDS)
+                self._position = position
 
     async def _sweep(self) -> None:
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*UNREACHABLE, asyncpg.PostgresError):
                 await messages.sweep(self._gateway.admin)
             await asyncio.sleep(SWEEP_SECONDS)

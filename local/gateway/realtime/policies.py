@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import asyncpg
 import orjson
 
+from local.gateway.realtime.outage import UNREACHABLE
 from local.gateway.realtime.tokens import Claims, Refused
 
+NO_DATABASE = "Realtime was unable to connect to the project database"
 ROLES = frozenset({"anon", "authenticated", "service_role"})
 
 
@@ -26,6 +28,10 @@ class Caller:
 
     claims: Claims
     headers: Mapping[str, str]
+
+
+class Undecided(Exception):
+    """Whether somebody may write could not be found out; the message is the one of hosted."""
 
 
 async def read_rights(
@@ -46,8 +52,8 @@ async def read_rights(
             rows = await connection.fetch(
                 "select extension from realtime.messages where id = any($1)", list(probes.values())
             )
-    except _UNREACHABLE as error:
-        raise Refused("UnableToConnectToProject", _UNREACHABLE_MESSAGE) from error
+    except UNREACHABLE as error:
+        raise Refused("UnableToConnectToProject", NO_DATABASE) from error
     except asyncpg.PostgresError:
         return ReadRights(broadcast=False, presence=False)
     seen = {row["extension"] for row in rows}
@@ -55,26 +61,20 @@ async def read_rights(
 
 
 async def may_broadcast(pool: asyncpg.Pool, caller: Caller, topic: str) -> bool:
-    """Whether the caller could insert a broadcast on the topic; False when it cannot be asked."""
+    """Whether the caller could insert a broadcast on the topic. Raises Undecided."""
     try:
         async with _rolled_back(pool) as connection:
             await _become(connection, caller, topic)
             await connection.execute(
                 "insert into realtime.messages (topic, extension) values ($1, 'broadcast')", topic
             )
-    except (*_UNREACHABLE, asyncpg.PostgresError):
+    except asyncpg.InsufficientPrivilegeError:
         return False
+    except UNREACHABLE as error:
+        raise Undecided("Tenant database unavailable") from error
+    except asyncpg.PostgresError as error:
+        raise Undecided("RLS policy error") from error
     return True
-
-
-_UNREACHABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,
-)
-_UNREACHABLE_MESSAGE = "Realtime was unable to connect to the project database"
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,16 +10,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from local.gateway.realtime.channel import PREFIX, Channel
 from local.gateway.realtime.frames import Frame, InvalidFrame, decode, encode
-from local.gateway.realtime.runtime import (
-    MAX_CHANNELS,
-    MAX_FRAME_BYTES,
-    MAX_QUEUED_FRAMES,
-    Runtime,
-)
+from local.gateway.realtime.limits import MAX_CHANNELS, MAX_FRAME_BYTES
+from local.gateway.realtime.outbox import Outbox
+from local.gateway.realtime.runtime import Runtime
 from local.gateway.realtime.tokens import Refused
 
 IDLE_SECONDS = 60.0  # clients send a heartbeat every 25
-INVALID, TOO_BIG, RESTARTING = 1007, 1009, 1012
+TOO_BIG, RESTARTING = 1009, 1012
+
+log = logging.getLogger(__name__)
 
 
 class Socket:
@@ -38,7 +38,7 @@ class Socket:
         self._runtime = runtime
         self._websocket = websocket
         self._channels: dict[str, Channel] = {}
-        self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_QUEUED_FRAMES)
+        self._outbox = Outbox()
         self._done = asyncio.Event()
         self._code: int | None = None
 
@@ -80,10 +80,11 @@ class Socket:
                 self.cut(TOO_BIG)
                 return
             try:
-                await self._route(decode(self.version, data))
-            except InvalidFrame:
-                self.cut(INVALID)
-                return
+                frame = decode(self.version, data)
+            except InvalidFrame as error:
+                log.warning("a frame that is none was ignored: %s", error)
+            else:
+                await self._route(frame)
 
     async def _receive(self) -> str | bytes:
         message = await self._websocket.receive()
@@ -97,45 +98,43 @@ class Socket:
         channel = self._channels.get(frame.topic)
         if frame.topic == "phoenix" and frame.event == "heartbeat":
             self._reply(frame, "ok", {})
-        elif frame.event == "phx_join":
-            await self._join(frame)
+        elif frame.event == "phx_join" and frame.topic.startswith(PREFIX):
+            await self._join(frame, channel)
+        elif channel is None and frame.event == "phx_leave":
+            self._reply(frame, "ok", {}, join_ref=frame.join_ref)
         elif channel is None:
-            self._reply_unmatched(frame)
-        elif frame.join_ref is not None and frame.join_ref != channel.join_ref:
-            return  # meant for an earlier join of the same topic
-        elif frame.event == "phx_leave":
-            del self._channels[frame.topic]
-            self._reply(frame, "ok", {})
-            channel.close()
-        else:
+            self._reply(frame, "error", {"reason": "unmatched topic"})
+        elif frame.join_ref in (None, channel.join_ref):
             await channel.handle(frame)
+        # Anything else is meant for an earlier join of the same topic.
 
-    async def _join(self, frame: Frame) -> None:
-        earlier = self._channels.pop(frame.topic, None)
+    async def _join(self, frame: Frame, earlier: Channel | None) -> None:
         if earlier is not None:
+            self.forget(earlier)
             earlier.leave()
         channel = Channel(self._runtime, self, frame)
         try:
-            if not frame.topic.startswith(PREFIX):
-                raise Refused("UnmatchedTopic", "topics start with realtime:")
             if len(self._channels) >= MAX_CHANNELS:
                 raise Refused("ChannelRateLimitReached", "Too many channels")
             await channel.join(frame)
         except Refused as refusal:
-            self._reply(
-                frame, "error", {"reason": str(refusal)}, seconds=self._runtime.faults.backoff
-            )
+            self._refuse(frame, refusal)
         else:
             self._channels[frame.topic] = channel
         if earlier is not None:
             # After the reply, as Phoenix does. A client of version 1.0.0 takes it for its new join.
             earlier.close()
+        if frame.topic in self._channels:
+            channel.begin()
 
-    def _reply_unmatched(self, frame: Frame) -> None:
-        if frame.event == "phx_leave":
-            self._reply(frame, "ok", {})
+    def _refuse(self, frame: Frame, refusal: Refused) -> None:
+        def answer() -> None:
+            self._reply(frame, "error", {"reason": str(refusal)}, join_ref=frame.join_ref)
+
+        if self._runtime.faults.backoff:
+            asyncio.get_running_loop().call_later(self._runtime.faults.backoff, answer)
         else:
-            self._reply(frame, "error", {"reason": "unmatched topic"})
+            answer()
 
     # Writing
 
@@ -151,14 +150,10 @@ class Socket:
             )
         )
 
-    def send_wire(self, wire: str | bytes, seconds: float = 0.0) -> None:
-        """Queue a frame, now or later. A reader that is a whole queue behind is cut."""
-        if seconds:
-            asyncio.get_running_loop().call_later(seconds, self.send_wire, wire)
-            return
-        try:
-            self._outbox.put_nowait(wire)
-        except asyncio.QueueFull:
+    def send_wire(self, wire: str | bytes) -> None:
+        """Queue a frame. A reader that is too far behind is cut."""
+        if not self._outbox.put(wire):
+            log.warning("a reader that was too far behind was cut")
             self.cut()
 
     def forget(self, channel: Channel) -> None:
@@ -166,17 +161,15 @@ class Socket:
             del self._channels[channel.full_topic]
 
     def _reply(
-        self, frame: Frame, status: str, response: dict[str, Any], *, seconds: float = 0.0
+        self, frame: Frame, status: str, response: dict[str, Any], *, join_ref: str | None = None
     ) -> None:
-        wire = encode(
-            self.version,
-            frame.topic,
-            "phx_reply",
-            {"status": status, "response": response},
-            ref=frame.ref,
-            join_ref=frame.join_ref,
+        """The answer where no channel gives one."""
+        payload = {"status": status, "response": response}
+        self.send_wire(
+            encode(
+                self.version, frame.topic, "phx_reply", payload, ref=frame.ref, join_ref=join_ref
+            )
         )
-        self.send_wire(wire, seconds)
 
     async def _write_forever(self) -> None:
         while True:

@@ -1,28 +1,23 @@
 """/rest/v1: the path of a request from bytes to bytes."""
 
-from typing import Any
+from collections.abc import Mapping
 
-from starlette.datastructures import Headers
-from starlette.requests import Request as HttpRequest
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from local.gateway.context import Gateway
-from local.gateway.rest import answers
-from local.gateway.rest.call import call
-from local.gateway.rest.catalog import SCHEMA, Catalog, nearest
-from local.gateway.rest.errors import RestError, not_implemented
-from local.gateway.rest.querystring import parse
-from local.gateway.rest.read import read, single_row
-from local.gateway.rest.request import Request, understand
+from local.gateway.rest.errors import Answer, RestError
+from local.gateway.rest.plan import plan
+from local.gateway.rest.pool import Pool
+from local.gateway.rest.request import understand
 from local.gateway.rest.schema_cache import SchemaCache
-from local.gateway.rest.tokens import Tokens
-from local.gateway.rest.transaction import Statement, run
-from local.gateway.rest.write import write
+from local.gateway.rest.tokens import Caller, Tokens
+from local.gateway.rest.transaction import run
 
 PREFIX = "/rest/v1"
+# Postgres has 60 connections; tests and psql want some too.
+CONNECTIONS = 16
 # Refusals that may come from a catalog older than the last DDL.
-MAYBE_STALE = ("PGRST200", "PGRST202", "PGRST203", "PGRST204", "PGRST205", "42703")
+MAYBE_STALE = ("PGRST106", "PGRST200", "PGRST202", "PGRST203", "PGRST204", "PGRST205")
 
 
 class Rest:
@@ -30,77 +25,72 @@ class Rest:
 
     def __init__(self) -> None:
         self._schema = SchemaCache()
-        self._gateway: Gateway | None = None
-        self._tokens: Tokens | None = None
+        self._pool: Pool
+        self._tokens: Tokens
 
     async def start(self, gateway: Gateway) -> None:
         """Reads the schema; requests may come after this."""
-        self._gateway = gateway
         self._tokens = Tokens(gateway.keys)
-        await self._schema.start(gateway.rest, gateway.database_url)
+        self._pool = Pool(gateway.database_url, CONNECTIONS)
+        await self._schema.start(gateway.admin, gateway.database_url)
 
     async def stop(self) -> None:
         """Stops following the schema."""
         await self._schema.stop()
+        self._pool.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        http = HttpRequest(scope, receive)
-        body = await http.body() if scope["method"] not in ("GET", "HEAD") else b""
+        body = b"" if scope["method"] in ("GET", "HEAD") else await _read(receive)
         try:
-            response = await self._answer(scope, http.headers, body)
+            answer = await self._answer(scope, body)
         except RestError as error:
-            response = error.response(without_body=scope["method"] == "HEAD")
-        await response(scope, receive, send)
+            answer = error.answer()
+        await _send(send, answer, scope["method"])
 
-    async def _answer(self, scope: Scope, headers: Headers, body: bytes) -> Response:
-        assert self._gateway is not None
-        assert self._tokens is not None
+    async def _answer(self, scope: Scope, body: bytes) -> Answer:
+        headers = _headers(scope)
         caller = self._tokens.caller(headers.get("authorization", ""))
-        path = scope["path"].removeprefix(PREFIX)
-        request = understand(scope["method"], path, headers, scope["query_string"], body)
-        statement, answer = await self._plan(request)
-        settings = self._schema.current.role_settings.get(caller.role, ())
-        row = await run(self._gateway.rest, caller, request.facts(), settings, statement)
-        return answer(row)
-
-    async def _plan(self, request: Request) -> tuple[Statement, answers.Answer]:
-        """The statement and what turns its row into the answer; once again with a fresh schema."""
         try:
-            return _plan(self._schema.current, request)
+            return await self._attempt(scope, headers, body, caller)
         except RestError as error:
             if error.code not in MAYBE_STALE or not await self._schema.reload():
                 raise
-        return _plan(self._schema.current, request)
+        return await self._attempt(scope, headers, body, caller)
+
+    async def _attempt(
+        self, scope: Scope, headers: Mapping[str, str], body: bytes, caller: Caller
+    ) -> Answer:
+        """The answer by the catalog as it is."""
+        catalog = self._schema.current
+        path = scope["path"].removeprefix(PREFIX)
+        request = understand(catalog, scope["method"], path, headers, scope["query_string"], body)
+        planned = plan(catalog, request)
+        result = await run(self._pool, catalog, caller, request, planned.statement)
+        return planned.answer(result)
 
 
-def _plan(catalog: Catalog, request: Request) -> tuple[Statement, answers.Answer]:
-    first, _, rest = request.path.strip("/").partition("/")
-    if first == "rpc" and rest and "/" not in rest:
-        if request.method not in ("GET", "HEAD", "POST"):
-            raise RestError(405, "PGRST101", f"Cannot use the {request.method} method on RPC")
-        return call(catalog, request, rest)
-    if not first:
-        raise not_implemented("The OpenAPI root is not served by the local gateway")
-    if rest:
-        raise RestError(404, "PGRST125", "Invalid path specified in request URL")
-    return _plan_table(catalog, request, first)
+def _headers(scope: Scope) -> dict[str, str]:
+    """By their names in lower case; one sent twice is one with both values."""
+    headers: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name, text = raw.decode("latin-1"), value.decode("latin-1")
+        headers[name] = f"{headers[name]},{text}" if name in headers else text
+    return headers
 
 
-def _plan_table(catalog: Catalog, request: Request, name: str) -> tuple[Statement, answers.Answer]:
-    relation = catalog.relations.get(name)
-    if relation is None:
-        message = f"Could not find the table '{SCHEMA}.{name}' in the schema cache"
-        near = nearest(name, catalog.relations)
-        hint = f"Perhaps you meant the table '{SCHEMA}.{near}'" if near else None
-        raise RestError(404, "PGRST205", message, None, hint)
-    query = parse(request.query)
-    if request.method in ("GET", "HEAD"):
-        sql, values = read(catalog, request, relation, query)
+async def _read(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
 
-        def check(row: Any) -> None:
-            single_row(request, row)
 
-        return Statement(sql, values.texts, True, (), check), answers.found(request, query, name)
-    if request.method in ("POST", "PATCH", "DELETE", "PUT"):
-        return write(catalog, request, relation, query), answers.written(request, relation, query)
-    raise RestError(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
+async def _send(send: Send, answer: Answer, method: str) -> None:
+    body = b"" if method == "HEAD" else answer.body
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    if method != "HEAD" and answer.status != 204:
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,95 +1,50 @@
-"""/rpc/{function}: which function is meant, and the statement that calls it."""
+"""/rpc/{function}: which function is meant, and the SQL that calls it."""
 
-from typing import Any
+from collections.abc import Sequence
 
-from local.gateway.rest.answers import Answer, called
-from local.gateway.rest.catalog import SCHEMA, Catalog, Function, Parameter, nearest, quote
-from local.gateway.rest.errors import RestError, not_implemented
-from local.gateway.rest.expression import Values
-from local.gateway.rest.querystring import Query, parse
-from local.gateway.rest.read import ENDING, Source, max_affected, select_page, single_row, window
-from local.gateway.rest.request import JSON, Request
-from local.gateway.rest.transaction import Statement
+from local.gateway.rest.catalog import Catalog, Function, Parameter, QName, quote
+from local.gateway.rest.errors import RestError
+from local.gateway.rest.expression import Values, array_literal
+from local.gateway.rest.hints import SOMEWHAT_ALIKE, nearest
+from local.gateway.rest.media import BYTES, JSON
+from local.gateway.rest.nodes import names_in
+from local.gateway.rest.payload import RAW, Payload
+from local.gateway.rest.request import Request
+from local.gateway.rest.tree import SOURCE, Node, needed_columns
 
 # Content types whose body goes whole into a single unnamed parameter of this type.
-RAW_BODIES = {"text/plain": ("text",), "text/xml": ("xml",), JSON: ("json", "jsonb")}
+WHOLE_BODY = {
+    "text/plain": ("text",), "text/xml": ("xml",), BYTES: ("bytea",), JSON: ("json", "jsonb")
+}  # fmt: skip
 
 
-def call(catalog: Catalog, request: Request, name: str) -> tuple[Statement, Answer]:
-    """The statement that calls the function which fits the arguments, and its answer.
+def choose(catalog: Catalog, request: Request, name: str, keys: Sequence[str]) -> Function:
+    """The function that takes arguments of these names.
 
-    Raises: RestError PGRST202 none fits, PGRST203 several do, PGRST102 the body is no JSON.
+    Raises: RestError PGRST202 none fits, PGRST203 several do.
     """
-    read = request.method in ("GET", "HEAD")
-    query = parse(request.query, rpc_arguments=read)
-    values = Values()
-    if read:
-        names = set(query.arguments)
-        function = _choose(catalog, request, name, names)
-        inner = _call_with_text(function, query.arguments, values)
-    else:
-        body = _body(request)
-        names = set(_keys(body))
-        function = _choose(catalog, request, name, names)
-        inner = _call_with_body(function, request, body, names, values)
-    if "max-affected" in request.prefer and request.strict and not function.returns_set:
-        message = "Function must return SETOF or TABLE when max-affected preference is used with"
-        raise RestError(400, "PGRST128", f"{message} handling=strict")
-    sql = _shape(catalog, function, query, request, inner, values)
-
-    def check(row: Any) -> None:
-        single_row(request, row)
-        max_affected(request, row)
-
-    read_only = read or not function.writes
-    statement = Statement(sql, values.texts, read_only, function.settings, check)
-    return statement, called(request, function, window(request, query).offset)
-
-
-def _body(request: Request) -> Any:
-    if request.content_type in ("text/plain", "text/xml"):
-        return None
-    if request.content_type == "application/octet-stream":
-        raise not_implemented("application/octet-stream bodies")
-    if request.content_type != JSON:
-        raise RestError(400, "PGRST102", f"Content-Type not acceptable: {request.content_type}")
-    return request.json() if request.body else {}
-
-
-def _keys(body: Any) -> list[str]:
-    """The argument names; those of the objects in an array have to agree."""
-    if isinstance(body, dict):
-        return list(body)
-    if isinstance(body, list) and body:
-        keys = [set(row) if isinstance(row, dict) else None for row in body]
-        if keys[0] is not None and all(other == keys[0] for other in keys):
-            return sorted(keys[0])
-    return []
-
-
-def _choose(catalog: Catalog, request: Request, name: str, keys: set[str]) -> Function:
-    overloads = catalog.functions.get(name, [])
-    raw = request.content_type in ("text/plain", "text/xml") and request.method == "POST"
-    fitting = [f for f in overloads if not raw and _fits(f, keys)]
-    if not fitting and request.method == "POST":
-        types = RAW_BODIES.get(request.content_type, ())
+    overloads = catalog.functions.get(QName(request.schema, name), [])
+    raw = not request.reads and request.content_type in RAW
+    fitting = [f for f in overloads if _fits(f, set(keys)) and (f.parameters or not raw)]
+    if not fitting and not request.reads:
+        types = WHOLE_BODY.get(request.content_type, ())
         fitting = [f for f in overloads if _takes_whole_body(f) and f.parameters[0].type in types]
     if len(fitting) == 1:
         return fitting[0]
-    if fitting:
-        message = "Could not choose the best candidate function between: "
-        hint = (
-            "Try renaming the parameters or the function itself in the database so function"
-            " overloading can be resolved"
-        )
-        shown = ", ".join(function.signature for function in fitting)
-        raise RestError(300, "PGRST203", message + shown, None, hint)
-    raise _not_found(catalog, request, name, sorted(keys))
+    if not fitting:
+        raise _not_found(catalog, request, name, keys, raw)
+    shown = ", ".join(function.signature for function in fitting)
+    raise RestError(
+        300,
+        "PGRST203",
+        f"Could not choose the best candidate function between: {shown}",
+        None,
+        "Try renaming the parameters or the function itself in the database so function"
+        " overloading can be resolved",
+    )
 
 
 def _fits(function: Function, keys: set[str]) -> bool:
-    if _takes_whole_body(function):
-        return False
     required = {p.name for p in function.parameters if p.required}
     return required <= keys <= {p.name for p in function.parameters}
 
@@ -98,98 +53,102 @@ def _takes_whole_body(function: Function) -> bool:
     return len(function.parameters) == 1 and not function.parameters[0].name
 
 
-def _not_found(catalog: Catalog, request: Request, name: str, keys: list[str]) -> RestError:
-    shown = f"{SCHEMA}.{name}"
-    with_parameters = f"({', '.join(keys)})" if keys else " without parameters"
-    plural = "parameters" if len(keys) > 1 else "parameter"
-    searched = f" with {plural} {', '.join(keys)}" if keys else " without parameters"
-    if request.method == "POST":
+def _not_found(
+    catalog: Catalog, request: Request, name: str, keys: Sequence[str], raw: bool
+) -> RestError:
+    shown, named = f"{request.schema}.{name}", ", ".join(keys)
+    given = f"({named})" if keys else " without parameters"
+    searched = f" with parameter{'s' * (len(keys) > 1)} {named}" if keys else given
+    if raw:
+        given, searched = (
+            "",
+            f" with a single unnamed {WHOLE_BODY[request.content_type][0]} parameter",
+        )
+    elif request.content_type == JSON and not request.reads:
         searched += " or with a single unnamed json/jsonb parameter"
-    overloads = catalog.functions.get(name, [])
-    hint = None
-    if overloads:
-        names = ", ".join(sorted(p.name for p in overloads[0].parameters))
-        hint = f"Perhaps you meant to call the function {shown}({names})"
-    elif near := nearest(name, catalog.functions):
-        hint = f"Perhaps you meant to call the function {SCHEMA}.{near}"
     return RestError(
         404,
         "PGRST202",
-        f"Could not find the function {shown}{with_parameters} in the schema cache",
+        f"Could not find the function {shown}{given} in the schema cache",
         f"Searched for the function {shown}{searched},"
         " but no matches were found in the schema cache.",
-        hint,
+        None if raw else _suggestion(catalog, QName(request.schema, name), keys),
     )
 
 
-def _call_with_body(
-    function: Function, request: Request, body: Any, names: set[str], values: Values
+def _suggestion(catalog: Catalog, name: QName, keys: Sequence[str]) -> str | None:
+    overloads = catalog.functions.get(name, [])
+    if overloads:
+        lists = [f"({', '.join(sorted(p.name for p in f.parameters))})" for f in overloads]
+        near = nearest(f"({', '.join(keys)})", lists, SOMEWHAT_ALIKE)
+        found = near and f"{name.name}{near}"
+    else:
+        found = nearest(name.name, [f.name for f in catalog.functions if f.schema == name.schema])
+    return f"Perhaps you meant to call the function {name.schema}.{found}" if found else None
+
+
+def call_sql(
+    function: Function,
+    payload: Payload | None,
+    arguments: Sequence[tuple[str, str]],
+    root: Node,
+    values: Values,
 ) -> str:
-    """FROM items that call the function with the body, which Postgres itself takes apart."""
-    if _takes_whole_body(function):
-        return _invoke(function, f"{values.add(request.text())}::{function.parameters[0].type}")
-    given = [p for p in function.parameters if p.name in names]
+    """`with pgrst_source as (select ... from the call)`; `arguments` when there is no payload."""
+    if payload is None:
+        source = _called(function, _text_arguments(function, arguments, values))
+    elif _takes_whole_body(function):
+        type_ = function.parameters[0].type
+        body = b"\\x" + payload.raw.hex().encode() if type_ == "bytea" else payload.raw
+        source = _called(function, f"{values.add(body)}::{type_}")
+    else:
+        source = _called_with_json(function, payload, values)
+    return f"with {SOURCE} as (select {_returned(function, root)} from {source}) "
+
+
+def _called_with_json(function: Function, payload: Payload, values: Values) -> str:
+    """The body's keys become arguments; Postgres itself takes the JSON apart."""
+    given = [p for p in function.parameters if p.name in payload.keys]
     if not given:
-        return _invoke(function, "")
-    expand = "json_to_recordset" if isinstance(body, list) else "json_to_record"
+        return _called(function, "")
+    expand = "json_to_recordset" if payload.is_array else "json_to_record"
     columns = ", ".join(f"{quote(p.name)} {p.type}" for p in given)
-    text = values.add(request.text())
-    record = f"(select * from {expand}({text}::json) as _({columns}) limit 1) pgrst_body"
+    text = f"{values.add(payload.raw)}::json"
+    record = f"(select * from {expand}({text}) as _({columns}) limit 1) pgrst_body"
     arguments = ", ".join(_argument(p, f"pgrst_body.{quote(p.name)}") for p in given)
-    return f"{record}, lateral {_invoke(function, arguments)}"
+    return f"{record}, lateral {_called(function, arguments)}"
 
 
-def _call_with_text(function: Function, arguments: dict[str, list[str]], values: Values) -> str:
-    """The same for a query string, whose values are text in the type's own spelling."""
+def _text_arguments(
+    function: Function, arguments: Sequence[tuple[str, str]], values: Values
+) -> str:
+    """Values in their types' own spelling; a variadic parameter may be given many times."""
     given = []
     for parameter in function.parameters:
-        texts = arguments.get(parameter.name)
-        if texts is None:
-            continue
-        if parameter.variadic:
-            elements = ", ".join(values.add(text) for text in texts)
-            value = f"array[{elements}]::{parameter.type}"
-        else:
-            value = f"{values.add(texts[-1])}::{parameter.type}"
-        given.append(_argument(parameter, value))
-    return _invoke(function, ", ".join(given))
+        texts = [value for name, value in arguments if name == parameter.name]
+        if texts:
+            text = array_literal(tuple(texts)) if parameter.variadic else texts[-1]
+            given.append(_argument(parameter, f"{values.add(text)}::{parameter.type}"))
+    return ", ".join(given)
 
 
 def _argument(parameter: Parameter, value: str) -> str:
     return f"{'variadic ' if parameter.variadic else ''}{quote(parameter.name)} := {value}"
 
 
-def _invoke(function: Function, arguments: str) -> str:
-    called = f"{quote(SCHEMA)}.{quote(function.name)}({arguments})"
-    if function.columns is None:
-        return f"(select {called} as pgrst_scalar) pgrst_call"
-    return f"{called} pgrst_call"
+def _called(function: Function, arguments: str) -> str:
+    called = f"{function.name.sql}({arguments})"
+    if function.returns_rows:
+        return f"{called} pgrst_call"
+    return f"(select {called} as pgrst_scalar) pgrst_call"
 
 
-def _shape(
-    catalog: Catalog, function: Function, query: Query, request: Request, inner: str, values: Values
-) -> str:
-    """The statement around the call, by what the function returns."""
-    if function.columns is not None:
-        source = Source(
-            "pgrst_source",
-            function.returns_table,
-            function.columns,
-            cte=f"select pgrst_call.* from {inner}",
-        )
-        return select_page(
-            catalog, source, query, request, values, one_row=not function.returns_set
-        )
-    if query.names_columns:
-        raise RestError(400, "42703", f"{SCHEMA}.{function.name} returns no columns")
-    if function.returns_set or query.cuts:
-        cte = f"select pgrst_call.pgrst_scalar from {inner}"
-        source = Source("pgrst_source", None, {}, scalar=True, cte=cte)
-        return select_page(
-            catalog, source, query, request, values, one_row=not function.returns_set
-        )
-    total = "1::bigint" if request.counts else "null::bigint"
-    return (
-        "select coalesce(to_json(pgrst_call.pgrst_scalar)::text, 'null') as body, 1 as page,"
-        f" {total} as total, {ENDING}, null as inserted from {inner}"
-    )
+def _returned(function: Function, root: Node) -> str:
+    """The columns that are read, so that computed ones are among them."""
+    names = needed_columns(root)
+    if not function.returns_rows or names in ([], ["*"]):
+        return "pgrst_call.*"
+    labels = {child.label for child in root.children}
+    filtered = [name for name in names_in(root.part.conditions) if name not in labels]
+    every = dict.fromkeys([*names, *filtered])
+    return ", ".join(f"pgrst_call.{quote(name)}" for name in every)

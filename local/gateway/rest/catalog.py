@@ -1,21 +1,28 @@
-"""What the exposed schema has, read from pg_catalog: the only source of names in our SQL.
+"""What the database has, as far as a request can name it: the only source of types in our SQL.
 
-Types are spelled qualified, by a transaction with an empty search_path, and without length: a
-value is cast to them as text, and a cast to varchar(3) would cut it silently.
+Filled by introspection.py, relationships between tables by relationships.py.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import Any
+from functools import lru_cache
+from typing import NamedTuple
 
-import orjson
-
-SCHEMA = "public"
-# Function settings that must be in force before the function starts to have any effect.
-HOISTED_SETTINGS = ("statement_timeout",)
+from local.gateway.rest.config import Config
 
 
+class QName(NamedTuple):
+    """A name with its schema."""
+
+    schema: str
+    name: str
+
+    @property
+    def sql(self) -> str:
+        """As SQL writes it."""
+        return f"{quote(self.schema)}.{quote(self.name)}"
+
+
+@lru_cache(maxsize=4096)
 def quote(name: str) -> str:
     """An SQL identifier for `name`, whatever characters it has."""
     # A NUL would end the statement's text in the protocol.
@@ -24,43 +31,72 @@ def quote(name: str) -> str:
 
 def literal(text: str) -> str:
     """An SQL string for a name out of the catalog; values from outside are bound instead."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that a typing error would make of it, if any."""
-    found = get_close_matches(name, names, n=1, cutoff=0.75)
-    return found[0] if found else None
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'" if "\\" in text else f"'{escaped}'"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`default` is the SQL expression for a missing value, None when that is null."""
+    """`base`: its type, or what a domain is made of. `default`: the SQL for a missing value.
+
+    `to_json`, `from_json`, `from_text`: functions of casts that the project made for a domain, so
+    that clients see it in another form.
+    """
 
     name: str
     type: str
+    base: str
     default: str | None = None
+    to_json: QName | None = None
+    from_json: QName | None = None
+    from_text: QName | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """A table or view; `columns` by name, in their order."""
 
-    name: str
+    name: QName
     columns: dict[str, Column]
     primary_key: tuple[str, ...] = ()
+    is_view: bool = False
+
+
+# Pairs of a column and the column it equals.
+Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignKey:
-    """`table` (`columns`) refers to `target` (`target_columns`); `unique`: at most one row does."""
+class Junction:
+    """The table between the two sides of a many-to-many: its columns beside theirs."""
 
-    name: str
-    table: str
-    columns: tuple[str, ...]
-    target: str
-    target_columns: tuple[str, ...]
-    unique: bool
+    table: QName
+    constraints: tuple[str, str]
+    source: Pairs
+    target: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """How rows of `source` find theirs in `target`: by equal columns, a junction, or a function.
+
+    `kind` as error details name it; `columns` pair one of the source with one of the target.
+    """
+
+    source: QName
+    target: QName
+    kind: str  # one-to-many, many-to-one, one-to-one, many-to-many or computed
+    constraint: str = ""
+    columns: Pairs = ()
+    junction: Junction | None = None
+    function: QName | None = None
+    to_one: bool = False
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Those of the source that the join needs."""
+        pairs = self.junction.source if self.junction else self.columns
+        return tuple(source for source, _ in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +111,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`columns` are those of a row it returns, None when it returns scalars."""
+    """`returns_rows` of columns, not bare values; those of `table` when it is known."""
 
-    name: str
+    name: QName
     parameters: tuple[Parameter, ...]
     returns_set: bool
     returns_void: bool
-    columns: dict[str, Column] | None
-    returns_table: str | None
+    returns_rows: bool
+    table: QName | None
     writes: bool
     settings: tuple[tuple[str, str], ...]
 
@@ -90,166 +126,33 @@ class Function:
     def signature(self) -> str:
         """For messages: public.f(a => integer)."""
         shown = ", ".join(f"{p.name} => {p.type}" for p in self.parameters)
-        return f"{SCHEMA}.{self.name}({shown})"
+        return f"{self.name.schema}.{self.name.name}({shown})"
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """SQL that makes a media type of rows: an aggregate, or the domain that a function returns.
+
+    `target`: whose rows it takes (a table, or the function), None for anyone's. `content_type`
+    is what the answer says.
+    """
+
+    sql: QName
+    target: QName | None
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """One moment of the schema."""
+    """One moment of the schema, of the roles' settings, and of PostgREST's configuration."""
 
-    relations: dict[str, Relation] = field(default_factory=dict)
-    functions: dict[str, list[Function]] = field(default_factory=dict)
-    foreign_keys: tuple[ForeignKey, ...] = ()
+    config: Config = field(default_factory=Config)
+    relations: dict[QName, Relation] = field(default_factory=dict)
+    functions: dict[QName, list[Function]] = field(default_factory=dict)
+    relationships: dict[QName, list[Relationship]] = field(default_factory=dict)
+    handlers: dict[tuple[QName | None, str], Handler] = field(default_factory=dict)
     role_settings: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
-
-async def load(connection: Any) -> Catalog:
-    """Reads the schema; `connection` is a plain asyncpg connection outside a transaction."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await connection.execute("set local search_path = ''")
-        relations = [_relation(row) for row in await connection.fetch(RELATIONS, SCHEMA)]
-        by_name = {relation.name: relation for relation in relations}
-        functions: dict[str, list[Function]] = {}
-        for row in await connection.fetch(FUNCTIONS, SCHEMA):
-            function = _function(row)
-            if all(p.name for p in function.parameters) or len(function.parameters) == 1:
-                functions.setdefault(function.name, []).append(function)
-        keys = [_foreign_key(row) for row in await connection.fetch(FOREIGN_KEYS, SCHEMA)]
-        settings: dict[str, tuple[tuple[str, str], ...]] = {}
-        for row in await connection.fetch(ROLE_SETTINGS):
-            settings[row["role"]] = (*settings.get(row["role"], ()), (row["name"], row["value"]))
-    return Catalog(by_name, functions, tuple(keys), settings)
-
-
-def _columns(described: str) -> dict[str, Column]:
-    rows = orjson.loads(described)
-    return {row["name"]: Column(row["name"], row["type"], row.get("default")) for row in rows}
-
-
-def _relation(row: Any) -> Relation:
-    return Relation(row["name"], _columns(row["columns"]), tuple(row["primary_key"]))
-
-
-def _foreign_key(row: Any) -> ForeignKey:
-    return ForeignKey(
-        row["name"],
-        row["table"],
-        tuple(row["columns"]),
-        row["target"],
-        tuple(row["target_columns"]),
-        row["is_unique"],
-    )
-
-
-def _function(row: Any) -> Function:
-    modes = row["modes"] or ["i"] * len(row["types"])
-    names = row["names"] or [""] * len(row["types"])
-    arguments = list(zip(names, row["types"], modes, strict=True))
-    inputs = [argument for argument in arguments if argument[2] in "ibv"]
-    outputs = [argument for argument in arguments if argument[2] in "obt"]
-    required = len(inputs) - row["defaults"]
-    columns = None
-    if outputs:
-        columns = {name: Column(name, type_) for name, type_, _ in outputs}
-    elif row["returned_columns"] is not None:
-        columns = _columns(row["returned_columns"])
-    settings = [entry.partition("=")[::2] for entry in row["settings"] or []]
-    return Function(
-        name=row["name"],
-        parameters=tuple(
-            Parameter(name, type_, index < required and mode != "v", mode == "v")
-            for index, (name, type_, mode) in enumerate(inputs)
-        ),
-        returns_set=row["returns_set"],
-        returns_void=row["returns_void"],
-        columns=columns,
-        returns_table=row["returned_table"],
-        writes=row["volatility"] == "v",
-        settings=tuple((k.lower(), v) for k, v in settings if k.lower() in HOISTED_SETTINGS),
-    )
-
-
-RELATIONS = """
-select c.relname as name,
-  coalesce((
-    select json_agg(json_build_object(
-        'name', a.attname,
-        'type', pg_catalog.format_type(a.atttypid, -1),
-        'default', case
-          when a.attgenerated <> '' then null
-          when a.attidentity <> '' then format('nextval(%L::regclass)',
-            pg_catalog.pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
-          when d.adbin is not null then pg_catalog.pg_get_expr(d.adbin, d.adrelid)
-        end) order by a.attnum)
-    from pg_catalog.pg_attribute a
-    left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]')::text as columns,
-  array(
-    select a.attname::text
-    from pg_catalog.pg_index i
-    cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
-    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
-    where i.indrelid = c.oid and i.indisprimary order by k.place) as primary_key
-from pg_catalog.pg_class c
-join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')
-"""
-
-FOREIGN_KEYS = """
-select k.conname as name, t.relname as "table", f.relname as target,
-  (select array_agg(a.attname::text order by u.place)
-   from unnest(k.conkey) with ordinality as u (attnum, place)
-   join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum) as columns,
-  (select array_agg(a.attname::text order by u.place)
-   from unnest(k.confkey) with ordinality as u (attnum, place)
-   join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum)
-     as target_columns,
-  exists (
-    select from pg_catalog.pg_constraint u
-    where u.conrelid = k.conrelid and u.contype in ('p', 'u')
-      and u.conkey <@ k.conkey and u.conkey @> k.conkey) as is_unique
-from pg_catalog.pg_constraint k
-join pg_catalog.pg_class t on t.oid = k.conrelid
-join pg_catalog.pg_class f on f.oid = k.confrelid
-where k.contype = 'f' and k.conparentid = 0
-  and t.relnamespace = $1::regnamespace and f.relnamespace = $1::regnamespace
-order by k.conname
-"""
-
-FUNCTIONS = """
-select p.proname as name,
-  p.proargnames as names,
-  p.proargmodes::text[] as modes,
-  array(
-    select pg_catalog.format_type(a.type, -1)
-    from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]))
-      with ordinality as a (type, place)
-    order by a.place) as types,
-  p.pronargdefaults as defaults,
-  p.proretset as returns_set,
-  p.prorettype = 'void'::regtype as returns_void,
-  p.provolatile::text as volatility,
-  p.proconfig as settings,
-  case when r.relnamespace = p.pronamespace then r.relname end as returned_table,
-  case when r.oid is not null then (
-    select json_agg(json_build_object(
-      'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, -1)) order by a.attnum)
-    from pg_catalog.pg_attribute a
-    where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped)::text
-  end as returned_columns
-from pg_catalog.pg_proc p
-join pg_catalog.pg_type t on t.oid = p.prorettype
-left join pg_catalog.pg_class r on r.oid = t.typrelid
-where p.pronamespace = $1::regnamespace and p.prokind = 'f'
-  and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
-order by p.proname, p.oid
-"""
-
-ROLE_SETTINGS = """
-select r.rolname as role, split_part(s.setting, '=', 1) as name,
-  substr(s.setting, strpos(s.setting, '=') + 1) as value
-from pg_catalog.pg_roles r
-cross join unnest(r.rolconfig) as s (setting)
-join pg_catalog.pg_settings g on g.name = split_part(s.setting, '=', 1) and g.context = 'user'
-where pg_catalog.pg_has_role('authenticator', r.oid, 'member') and r.rolname <> 'authenticator'
-"""
+    def names(self, schema: str) -> list[str]:
+        """The tables and views of one schema."""
+        return [name.name for name in self.relations if name.schema == schema]

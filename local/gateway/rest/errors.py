@@ -3,11 +3,22 @@
 Codes that start with PGRST are PostgREST's own; all others are the SQLSTATE of Postgres.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import orjson
-from starlette.responses import Response
+
+from local.gateway.rest.wire import ServerError
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back over HTTP; header names in lower case."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
 
 # SQLSTATE, or its class of two characters, to HTTP status. The longer entry wins; else 400.
 STATUS_OF_SQLSTATE = {
@@ -36,16 +47,26 @@ class RestError(Exception):
         self.body = {"code": code, "message": message, "details": details, "hint": hint}
         self.headers = headers or {}
 
-    def response(self, *, without_body: bool = False) -> Response:
-        """The HTTP answer; HEAD requests get its headers only."""
-        headers = {"proxy-status": f"PostgREST; error={self.code}", **self.headers}
-        content = b"" if without_body else orjson.dumps(self.body)
-        return Response(content, self.status, headers, media_type="application/json; charset=utf-8")
+    def answer(self) -> Answer:
+        """The HTTP answer."""
+        headers = {
+            "content-type": "application/json; charset=utf-8",
+            "proxy-status": f"PostgREST; error={self.code}",
+            **self.headers,
+        }
+        return Answer(self.status, list(headers.items()), orjson.dumps(self.body))
 
 
 def not_implemented(what: str) -> RestError:
     """For what PostgREST can do and this gateway cannot."""
     return RestError(400, "PGRST127", "Feature not implemented", what)
+
+
+def not_embedded(name: str) -> RestError:
+    """A condition or an order is about rows that the select list does not embed."""
+    message = f"'{name}' is not an embedded resource in this request"
+    hint = f"Verify that '{name}' is included in the 'select' query parameter."
+    return RestError(400, "PGRST108", message, None, hint)
 
 
 def bad_query(message: str, details: str | None = None) -> RestError:
@@ -59,23 +80,25 @@ def bad_token(code: str, message: str, details: str | None = None) -> RestError:
     return RestError(401, code, message, details, headers={"www-authenticate": header})
 
 
-def from_postgres(error: asyncpg.PostgresError, *, authenticated: bool) -> RestError:
+def from_postgres(error: ServerError, *, authenticated: bool) -> RestError:
     """The answer for an error of Postgres. `authenticated`: the role is another than anon."""
-    code, message = str(error.sqlstate), str(error.message)
-    if code == "PGRST":
-        return _raised_as_response(message, error.detail)
-    status = _status(code, message, authenticated)
+    if error.sqlstate == "PGRST":
+        return _raised_as_response(error.message, error.detail)
+    status = _status(error.sqlstate, error.message, authenticated)
     headers = {"www-authenticate": "Bearer"} if status == 401 else None
-    return RestError(status, code, message, error.detail, error.hint, headers)
+    return RestError(status, error.sqlstate, error.message, error.detail, error.hint, headers)
 
 
 def from_connection(error: BaseException) -> RestError:
-    """The answer while Postgres is away: a retry is safe when the request was a read."""
+    """The database is away, or does not get round to this request."""
     if isinstance(error, TimeoutError):
         message = "Timed out acquiring connection from connection pool."
         return RestError(504, "PGRST003", message)
-    if isinstance(error, OSError | asyncpg.CannotConnectNowError):
-        return RestError(503, "PGRST000", "Database connection error.", str(error))
+    return RestError(503, "PGRST000", "Database connection error.", str(error))
+
+
+def lost_connection(error: BaseException) -> RestError:
+    """The database went away during the request: what it did may have been committed."""
     message = "Database client error. Retrying the connection."
     return RestError(503, "PGRST001", message, str(error))
 

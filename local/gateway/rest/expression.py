@@ -1,11 +1,10 @@
-"""Columns, conditions and order terms as SQL: names from the catalog, values bound."""
+"""Columns, conditions and orders as SQL: names are quoted, values bound without a type."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from local.gateway.rest.catalog import Column, quote
-from local.gateway.rest.errors import RestError
+from local.gateway.rest.catalog import quote
 from local.gateway.rest.nodes import (
+    FULL_TEXT,
     IS_VALUES,
     OPERATORS,
     Condition,
@@ -14,132 +13,127 @@ from local.gateway.rest.nodes import (
     Order,
     SelectItem,
 )
+from local.gateway.rest.tree import Node
+from local.gateway.rest.wire import Value
 
-# The casts a select may ask for; a type name is the one place where PostgREST takes SQL text.
-CASTS = {
-    "text": "text", "varchar": "varchar", "char": "bpchar", "json": "json", "jsonb": "jsonb",
-    "int": "int4", "integer": "int4", "int2": "int2", "int4": "int4", "int8": "int8",
-    "smallint": "int2", "bigint": "int8", "numeric": "numeric", "decimal": "numeric",
-    "real": "float4", "float4": "float4", "float8": "float8", "double precision": "float8",
-    "bool": "bool", "boolean": "bool", "uuid": "uuid", "date": "date", "time": "time",
-    "timestamp": "timestamp", "timestamptz": "timestamptz", "interval": "interval",
-    "bytea": "bytea",
+# Type names that are no identifiers, or mean another type when they are quoted like one.
+SPELLED = {
+    "int": "int4", "integer": "int4", "smallint": "int2", "bigint": "int8", "decimal": "numeric",
+    "real": "float4", "double precision": "float8", "float": "float8", "boolean": "bool",
+    "char": "bpchar", "character": "bpchar", "character varying": "varchar", "dec": "numeric",
+    "timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp",
+    "time with time zone": "timetz", "time without time zone": "time",
 }  # fmt: skip
 JSON_TYPES = ("json", "jsonb")
 
 
 @dataclass(slots=True)
 class Values:
-    """The values of one statement; each is bound as text and cast where it stands."""
+    """The values of one statement. Postgres finds out their types from where they stand."""
 
-    texts: list[str] = field(default_factory=list)
+    bound: list[Value] = field(default_factory=list)
 
-    def add(self, text: str) -> str:
-        """The placeholder for `text`."""
-        self.texts.append(text)
-        return f"${len(self.texts)}::text"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where names are looked up: the columns of `label`, which the SQL calls `alias`."""
-
-    label: str
-    alias: str
-    columns: Mapping[str, Column]
-    embeds: Mapping[str, str] = field(default_factory=dict)
-
-    def column(self, name: str) -> Column:
-        """The column; RestError 400 42703 in Postgres' words when there is none."""
-        found = self.columns.get(name)
-        if found is None:
-            raise RestError(400, "42703", f"column {self.label}.{name} does not exist")
-        return found
+    def add(self, value: Value) -> str:
+        """The placeholder for `value`."""
+        self.bound.append(value)
+        return f"${len(self.bound)}"
 
 
-def field_sql(scope: Scope, name: Name, values: Values) -> str:
-    """The column, and the way into its JSON; keys are bound, so they can be anything."""
-    column = scope.column(name.column)
-    sql = f"{scope.alias}.{quote(column.name)}"
-    if name.path and column.type not in JSON_TYPES:
-        sql = f"to_jsonb({sql})"
-    for arrow, key in name.path:
-        index = "::int" if key.lstrip("-").isdigit() else ""
-        sql += f"{arrow}{values.add(key)}{index}"
-    return f"({sql})" if name.path else sql
+def field_sql(node: Node, name: Name, values: Values) -> str:
+    """The column, and the way into its JSON."""
+    if name.column == "*":
+        return f"{node.prefix}.*"
+    sql = f"{node.prefix}.{quote(name.column)}"
+    if name.path:
+        column = node.column(name.column)
+        sql = sql if column and column.base in JSON_TYPES else f"to_jsonb({sql})"
+        return f"({sql}{path_sql(name, values)})"
+    return sql
 
 
-def item_sql(scope: Scope, item: SelectItem, values: Values) -> str:
-    """One entry of the select list with its name."""
-    if item.name.column == "*":
-        return f"{scope.alias}.*"
-    sql = field_sql(scope, item.name, values)
-    if item.cast:
-        type_ = CASTS.get(item.cast.removesuffix("[]").lower())
-        if type_ is None:
-            raise RestError(400, "42704", f'type "{item.cast}" does not exist')
-        sql = f"cast({sql} as {type_}{'[]' if item.cast.endswith('[]') else ''})"
-    return f"{sql} as {quote(item.alias or item.name.label)}"
+def path_sql(name: Name, values: Values) -> str:
+    """The steps into JSON; keys are bound, so they can be anything."""
+    return "".join(
+        f"{step.arrow}{values.add(step.key)}{'::int' if step.is_index else ''}"
+        for step in name.path
+    )
 
 
-def condition_sql(scope: Scope, condition: Condition | Logic, values: Values) -> str:
+def cast_sql(sql: str, cast: str | None) -> str:
+    """With the cast, if there is one; the type is an identifier, found by the search path."""
+    if cast is None:
+        return sql
+    return f"cast({sql} as {SPELLED.get(cast.lower(), quote(cast.lower()))})"
+
+
+def item_sql(node: Node, item: SelectItem, values: Values) -> str:
+    """One entry of the select list. Of a node that hoists, an aggregate's argument only."""
+    sql, alias = field_sql(node, item.name, values), item.alias or item.name.label
+    column = None if item.name.path else node.column(item.name.column)
+    if column and column.to_json:
+        sql, alias = f"{column.to_json.sql}({sql})", alias or column.name
+    sql = cast_sql(sql, item.cast)
+    if item.aggregate and node.hoists:
+        return f"{node.row if item.name.column == '*' else sql} as {quote(alias or '')}"
+    if item.aggregate:
+        sql = aggregate_sql(item.aggregate, "*" if item.name.column == "*" else sql)
+        sql, alias = cast_sql(sql, item.aggregate_cast), item.alias
+    return f"{sql} as {quote(alias)}" if alias else sql
+
+
+def aggregate_sql(aggregate: str, argument: str) -> str:
+    """`sum(a)`; the name is one of nodes.AGGREGATES."""
+    return f"{aggregate}({argument})"
+
+
+def condition_sql(node: Node, condition: Condition | Logic, values: Values) -> str:
     """A boolean expression."""
-    if isinstance(condition, Logic):
-        parts = [condition_sql(scope, member, values) for member in condition.members]
-        joined = f" {condition.word} ".join(parts)
-        return f"{'not ' if condition.negated else ''}({joined})"
     negation = "not " if condition.negated else ""
+    if isinstance(condition, Logic):
+        parts = [condition_sql(node, member, values) for member in condition.members]
+        return f"{negation}({f' {condition.word} '.join(parts)})"
+    name, value = condition.name, condition.values[0] if condition.values else ""
+    if condition.operator in FULL_TEXT:
+        return negation + _text_search(node, condition, values)
+    left, column = field_sql(node, name, values), node.column(name.column)
+    parse = column.from_text if column else None
     if condition.operator == "is":
-        word = IS_VALUES[condition.values[0].lower()]
-        if condition.name.column in scope.embeds and not condition.name.path:
-            return _embed_is(scope, condition, word)
-        return f"{negation}({field_sql(scope, condition.name, values)} is {word})"
-    left = field_sql(scope, condition.name, values)
-    return f"{negation}({left} {_comparison(scope, condition, values)})"
-
-
-def _comparison(scope: Scope, condition: Condition, values: Values) -> str:
-    """The operator and its right side, cast to the type of the left one."""
-    type_ = _type(scope, condition.name)
+        return f"{negation}({left} is {IS_VALUES[value]})"
     if condition.operator == "in":
-        return f"= any({values.add(array_literal(condition.values))}::{type_}[])"
-    value = condition.values[0]
+        right = values.add(array_literal(condition.values))
+        if parse:
+            right = f"select {parse.sql}(unnest({right}::text[]))"
+        return f"{negation}({left} = any({right}))"
     if condition.operator in ("like", "ilike"):
-        value = value.replace("*", "%")
-    if condition.operator in ("like", "ilike", "match", "imatch"):
-        type_ = "text"
-    operator = OPERATORS[condition.operator]
+        value, parse = value.replace("*", "%"), None
+    right = values.add(value)
+    if parse:
+        right = f"{parse.sql}({right})"
     if condition.quantifier:
-        return f"{operator} {condition.quantifier}({values.add(value)}::{type_}[])"
-    return f"{operator} {values.add(value)}::{type_}"
+        right = f"{condition.quantifier}({right})"
+    return f"{negation}({left} {OPERATORS[condition.operator]} {right})"
 
 
-def _type(scope: Scope, name: Name) -> str:
-    if not name.path:
-        return scope.column(name.column).type
-    if name.path[-1][0] == "->>":
-        return "text"
-    column_type = scope.column(name.column).type
-    return column_type if column_type in JSON_TYPES else "jsonb"
+def _text_search(node: Node, condition: Condition, values: Values) -> str:
+    """The column matches the query; text becomes a vector first, in the query's language."""
+
+    def language() -> str:
+        return f"{values.add(condition.language)}, " if condition.language else ""
+
+    vector = field_sql(node, condition.name, values)
+    column = node.column(condition.name.column)
+    if column and column.base != "tsvector":
+        vector = f"to_tsvector({language()}{vector})"
+    query = f"{FULL_TEXT[condition.operator]}({language()}{values.add(condition.values[0])})"
+    return f"({vector} @@ {query})"
 
 
-def _embed_is(scope: Scope, condition: Condition, word: str) -> str:
-    """`child=is.null`: rows without (or, negated, with) a related row."""
-    if word not in ("null", "not null"):
-        message = f"Bad operator on the '{condition.name.column}' embedded resource"
-        details = "Only is null or not is null filters are allowed on embedded resources"
-        raise RestError(400, "PGRST120", message, details)
-    wants_none = (word == "null") != condition.negated
-    wanted = "is not" if wants_none else "is"
-    return f"{scope.embeds[condition.name.column]} {wanted} distinct from null"
-
-
-def order_sql(scope: Scope, orders: list[Order], values: Values) -> str:
-    """`order by …`, or nothing."""
-    if not orders:
-        return ""
-    terms = [f"{field_sql(scope, o.name, values)} {o.direction} {o.nulls}" for o in orders]
-    return " order by " + ", ".join(terms)
+def order_term(node: Node, order: Order, values: Values) -> str:
+    """What to order by: a column, or one of an embed that is a single row."""
+    child = node.child(order.relation) if order.relation is not None else None
+    if child is None:
+        return field_sql(node, order.name, values)
+    return f"{child.joined}.{quote(order.name.column)}{path_sql(order.name, values)}"
 
 
 def array_literal(values: tuple[str, ...]) -> str:

@@ -5,129 +5,94 @@ No name is resolved and no SQL is made here; grammar.py and filters.py read the 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import quote_plus
 
-from local.gateway.rest.errors import RestError, bad_query
+from local.gateway.rest.errors import RestError, not_embedded
 from local.gateway.rest.filters import parse_condition, parse_logic
 from local.gateway.rest.grammar import parse_key, parse_names, parse_order, parse_select
-from local.gateway.rest.nodes import Condition, Embed, Logic, Name, Order, SelectItem
+from local.gateway.rest.nodes import Embed, Name, Part, SelectItem
 
 EVERY_COLUMN = SelectItem(Name("*"))
-# The place of something in the tree of embeds: () is the table itself.
-Place = tuple[str, ...]
-
-
-@dataclass(slots=True)
-class Part:
-    """What is asked of the table at one place."""
-
-    conditions: list[Condition | Logic] = field(default_factory=list)
-    order: list[Order] = field(default_factory=list)
-    limit: int | None = None
-    offset: int = 0
 
 
 @dataclass(slots=True)
 class Query:
-    """A whole query string. `select` None: everything. `arguments`: an rpc's, GET only."""
+    """A whole query string. `part` is about the rows themselves, embeds have theirs inside.
 
-    select: list[SelectItem | Embed] | None = None
-    parts: dict[Place, Part] = field(default_factory=dict)
+    `arguments`: an rpc's, for GET only. `canonical`: the same query with its keys in order.
+    """
+
+    select: list[SelectItem | Embed] = field(default_factory=lambda: [EVERY_COLUMN])
+    part: Part = field(default_factory=Part)
     columns: list[str] | None = None
     on_conflict: list[str] | None = None
-    arguments: dict[str, list[str]] = field(default_factory=dict)
+    arguments: list[tuple[str, str]] = field(default_factory=list)
+    canonical: str = ""
 
-    def part(self, place: Place = ()) -> Part:
-        """What is asked at `place`; empty when nothing is."""
-        return self.parts.setdefault(place, Part())
-
-    def items_at(self, place: Place) -> list[SelectItem | Embed] | None:
-        """The select list at `place`; None: everything. RestError PGRST108: nothing is there."""
-        items = self.select
-        for name in place:
-            embeds = [item for item in items or [] if isinstance(item, Embed)]
-            found = [embed for embed in embeds if embed.label == name]
+    def at(self, path: Iterable[str]) -> Part:
+        """What is asked of the embed at `path`. Raises RestError PGRST108: nothing is there."""
+        part, items = self.part, self.select
+        for name in path:
+            embeds = [item for item in items if isinstance(item, Embed)]
+            found = [embed for embed in embeds if name in (embed.alias, embed.target)]
             if not found:
-                message = f"'{name}' is not an embedded resource in this request"
-                hint = f"Verify that '{name}' is included in the 'select' query parameter."
-                raise RestError(400, "PGRST108", message, None, hint)
-            items = found[0].select
-        return items
-
-    @property
-    def names_columns(self) -> bool:
-        """Whether anything but whole rows and their number matters: a column is named."""
-        chosen = [item for item in self.select or [] if item != EVERY_COLUMN]
-        return bool(chosen) or any(part.conditions or part.order for part in self.parts.values())
-
-    @property
-    def cuts(self) -> bool:
-        """Whether a limit or an offset is given for the rows themselves."""
-        return self.part().limit is not None or self.part().offset > 0
+                raise not_embedded(name)
+            part, items = found[0].part, found[0].select
+        return part
 
 
 def parse(pairs: Iterable[tuple[str, str]], *, rpc_arguments: bool = False) -> Query:
     """The tree. With `rpc_arguments` a pair that is no filter is an argument of the function.
 
-    Raises: RestError 400 PGRST100 for whatever cannot be parsed, 416 PGRST103 for a negative
-    limit, 400 PGRST108 for a condition on an embed that is not selected.
+    Raises: RestError 400 PGRST100 for whatever cannot be parsed, 400 PGRST108 for a condition on
+    an embed that is not selected.
     """
     query = Query()
+    pairs = list(pairs)
+    query.canonical = "&".join(f"{quote_plus(k)}={quote_plus(v)}" for k, v in sorted(pairs))
     for key, value in pairs:
         if key == "select":
             query.select = parse_select(value)
-        elif key == "columns":
-            query.columns = parse_names(value, key)
-        elif key == "on_conflict":
-            query.on_conflict = parse_names(value, key)
-        elif key.rpartition(".")[2] in ("order", "limit", "offset"):
-            _range_or_order(query, key, value)
-        elif _is_logic(key):
-            place, negated, word = _logic_place(key)
-            query.part(place).conditions.append(parse_logic(word, value, negated=negated))
-        else:
+        elif key in ("columns", "on_conflict"):
+            setattr(query, key, parse_names(value, key))
+    for key, value in pairs:
+        *path, word = key.split(".")
+        if word == "order":
+            query.at(_place(path)).order = parse_order(value)
+        elif word in ("limit", "offset"):
+            _window(query.at(_place(path)), word, value)
+        elif word in ("and", "or"):
+            logic = parse_logic(word, value, negated="not" in path)
+            query.at(_place(p for p in path if p != "not")).conditions.append(logic)
+        elif key not in ("select", "columns", "on_conflict"):
             _filter_or_argument(query, key, value, rpc_arguments)
-    for place in query.parts:
-        query.items_at(place)
     return query
 
 
-def _range_or_order(query: Query, key: str, value: str) -> None:
-    head, _, word = key.rpartition(".")
-    part = query.part(tuple(head.split(".")) if head else ())
-    if word == "order":
-        part.order = parse_order(value)
+def _place(path: Iterable[str]) -> tuple[str, ...]:
+    text = ".".join(path)
+    place, name = parse_key(text) if text else ((), Name(""))
+    return (*place, name.column) if text else ()
+
+
+def _window(part: Part, word: str, value: str) -> None:
+    """What is no number is as if it were not there."""
+    digits = value.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit():
         return
-    try:
-        number = int(value)
-    except ValueError:
-        message = f'"failed to parse {word} parameter ({value})"'
-        raise bad_query(message, "expecting a number") from None
-    if word == "offset":
-        part.offset = max(number, 0)
-    elif number < 0:
-        details = "Limit should be greater than or equal to zero."
-        raise RestError(416, "PGRST103", "Requested range not satisfiable", details)
+    if word == "limit":
+        part.limit = int(value)
     else:
-        part.limit = number
-
-
-def _is_logic(key: str) -> bool:
-    return key.rpartition(".")[2] in ("and", "or")
-
-
-def _logic_place(key: str) -> tuple[Place, bool, str]:
-    *head, word = key.split(".")
-    negated = bool(head) and head[-1] == "not"
-    return tuple(head[:-1] if negated else head), negated, word
+        part.offset = int(value)
 
 
 def _filter_or_argument(query: Query, key: str, value: str, rpc_arguments: bool) -> None:
+    place, name = parse_key(key)
     try:
-        place, name = parse_key(key)
         condition = parse_condition(name, value)
     except RestError as error:
         if not rpc_arguments or error.code != "PGRST100":
             raise
-        query.arguments.setdefault(key, []).append(value)
+        query.arguments.append((key, value))
         return
-    query.part(place).conditions.append(condition)
+    query.at(place).conditions.append(condition)

@@ -1,228 +1,211 @@
 """The statement that answers rows: selected, filtered, ordered, cut, with related rows inside."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-from local.gateway.rest.catalog import SCHEMA, Catalog, Column, Relation, quote
-from local.gateway.rest.errors import RestError
-from local.gateway.rest.expression import Scope, Values, condition_sql, item_sql, order_sql
-from local.gateway.rest.nodes import Embed, SelectItem
-from local.gateway.rest.querystring import EVERY_COLUMN, Part, Place, Query
-from local.gateway.rest.relationship import find_join
-from local.gateway.rest.request import Request
-
-# What a hosted project answers at most, in embeds too; silently, like there.
-MAX_ROWS = 1000
-EVERYTHING: list[SelectItem | Embed] = [EVERY_COLUMN]
-ENDING = (
-    "nullif(current_setting('response.headers', true), '') as headers,"
-    " nullif(current_setting('response.status', true), '') as status"
+from local.gateway.rest.catalog import Catalog, Function, quote
+from local.gateway.rest.expression import (
+    Values,
+    aggregate_sql,
+    cast_sql,
+    condition_sql,
+    field_sql,
+    item_sql,
+    order_term,
 )
+from local.gateway.rest.media import Media
+from local.gateway.rest.nodes import Condition, Logic
+from local.gateway.rest.request import Request
+from local.gateway.rest.spread import Output, outputs
+from local.gateway.rest.tree import SOURCE, Node
+from local.gateway.rest.window import Window
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where rows come from: a FROM item, a CTE before it, and the table they are rows of, if any.
-
-    `scalar`: one column without a name, answered as bare values.
-    """
-
-    sql: str
-    table: str | None
-    columns: Mapping[str, Column]
-    scalar: bool = False
-    cte: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The rows wanted: query string and Range header together, not yet capped."""
-
-    limit: int | None = None
-    offset: int = 0
-
-
-def table_source(relation: Relation) -> Source:
-    """The rows of a table or view itself: only the columns asked for need a grant."""
-    name = f"{quote(SCHEMA)}.{quote(relation.name)}"
-    return Source(name, relation.name, relation.columns)
-
-
-def read(
-    catalog: Catalog, request: Request, relation: Relation, query: Query
-) -> tuple[str, Values]:
-    """The statement for GET on a table or view, and its values."""
-    values = Values()
-    return select_page(catalog, table_source(relation), query, request, values), values
-
-
-def select_page(
-    catalog: Catalog,
-    source: Source,
-    query: Query,
-    request: Request,
-    values: Values,
-    *,
-    one_row: bool = False,
-) -> str:
-    """One row with the page as JSON (see transaction.Statement); the page obeys MAX_ROWS."""
-    reader = Reader(catalog, query, values)
-    rows = reader.rows(source, (), window(request, query))
-    total = "null::bigint"
-    if request.counts:
-        total = f"(select count(*) from ({reader.rows(source, (), None)}) _counted)"
-    cte = f"with pgrst_source as ({source.cte}) " if source.cte else ""
-    body = body_sql(request, scalar=source.scalar, one_row=one_row)
-    return (
-        f"{cte}select {body} as body, count(*) as page, {total} as total, {ENDING},"
-        f" null as inserted from ({rows}) _row"
-    )
-
-
-def body_sql(request: Request, *, scalar: bool = False, one_row: bool = False) -> str:
-    """The aggregate that makes the answer of the rows called _row."""
-    value = "_row.pgrst_scalar" if scalar else "_row"
-    if request.method == "HEAD":
-        return "null"
-    if one_row or request.singular:
-        return f"coalesce((json_agg({value})->0)::text, 'null')"
-    return f"coalesce(json_agg({value})::text, '[]')"
-
-
-def window(request: Request, query: Query) -> Window:
-    """Limit, offset and, on GET, the Range header; RestError 416 PGRST103 when it is empty."""
-    part = query.part()
-    header = request.headers.get("range", "") if request.method == "GET" else ""
-    first, dash, last = header.partition("-")
-    if not dash or not first.isdigit() or (last and not last.isdigit()):
-        return Window(part.limit, part.offset)
-    offset = max(part.offset, int(first))
-    ends = [int(last) + 1] if last else []
-    if part.limit is not None:
-        ends.append(part.offset + part.limit)
-    if last and int(last) < int(first):
-        details = (
-            "The lower boundary must be lower than or equal to the upper boundary"
-            " in the Range header."
-        )
-        raise RestError(416, "PGRST103", "Requested range not satisfiable", details)
-    return Window(max(min(ends) - offset, 0) if ends else None, offset)
-
-
-def single_row(request: Request, row: Any) -> None:
-    """Refuses anything but one row when one object was asked for (PGRST116)."""
-    if request.singular and row["page"] != 1:
-        details = f"The result contains {row['page']} rows"
-        message = "Cannot coerce the result to a single JSON object"
-        raise RestError(406, "PGRST116", message, details)
-
-
-def max_affected(request: Request, row: Any) -> None:
-    """Refuses more rows than Prefer: max-affected allows (PGRST124)."""
-    limit = request.prefer.get("max-affected")
-    if limit is not None and request.strict and row["page"] > int(limit):
-        message = "Query result exceeds max-affected preference constraint"
-        raise RestError(400, "PGRST124", message, f"The query affects {row['page']} rows")
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """An embed's lateral join, its entry in the select list, and what is null without a row."""
-
-    join: str
-    column: str | None
-    presence: str
+SETTINGS = (
+    "nullif(current_setting('response.headers', true), ''),"
+    " nullif(current_setting('response.status', true), '')"
+)
+# The columns of every statement's only row; see transaction.Result.
+COLUMNS = 7
 
 
 class Reader:
-    """Builds the nested selects of one query; every table in it gets an alias of its own."""
+    """Builds the nested selects of one tree; `max_rows` cuts the rows and all embeds."""
 
-    def __init__(self, catalog: Catalog, query: Query, values: Values) -> None:
-        self._catalog = catalog
-        self._query = query
+    def __init__(self, values: Values, max_rows: int | None) -> None:
         self._values = values
-        self._aliases = 0
+        self._max_rows = max_rows
 
-    def rows(
+    def rows(self, node: Node, window: Window | None = None) -> str:
+        """A select of the node's rows with everything inside; `window` instead of its own."""
+        ordered = "" if node.spreads and not node.to_one else self._order(node)
+        chosen = [item_sql(node, item, self._values) for item in node.items]
+        chosen += [sql for child in node.children for sql in self._columns(node, child)]
+        if not node.items and not node.children:
+            chosen.append(f"{node.prefix}.*")
+        if node.spreads and not node.to_one:
+            chosen += self._order_columns(node)
+        joins = "".join(self._join(child) for child in node.children)
+        return (
+            f"select {', '.join(chosen)} from {node.sql}{joins}"
+            f"{self._where(node, self._condition)}{self._group(node)}{ordered}"
+            f"{self._cut(node, window)}"
+        )
+
+    def counted(self, node: Node) -> str:
+        """A select with as many rows as there are without a limit; embeds only as conditions."""
+        inner = [
+            f"exists ({self.counted(child)})"
+            for child in node.children
+            if child.embed and child.embed.join == "inner"
+        ]
+        return f"select 1 from {node.sql}{self._where(node, self._counted_condition, inner)}"
+
+    def _where(
         self,
-        source: Source,
-        place: Place,
-        wanted: Window | None,
-        *,
-        link: Callable[[str], list[str]] = lambda alias: [],
-        filtered: bool = True,
+        node: Node,
+        condition: Callable[[Node, Condition | Logic], str],
+        more: list[str] | None = None,
     ) -> str:
-        """A select of the rows at `place`; all of them when `wanted` is None.
+        conditions = [condition(node, each) for each in node.part.conditions]
+        conditions += [*node.conditions, *(more or [])]
+        return f" where {' and '.join(conditions)}" if conditions else ""
 
-        `link` gives conditions that tie the rows to those around them. Without `filtered` the
-        query's conditions are taken as applied already.
-        """
-        alias = self._alias()
-        part = self._query.part(place) if filtered else Part()
-        found = self._query.items_at(place)
-        items = [] if source.scalar else EVERYTHING if found is None else found
-        embeds = {
-            item.label: self._embed(source, alias, item, place)
-            for item in items
-            if isinstance(item, Embed)
-        }
-        presences = {name: embed.presence for name, embed in embeds.items()}
-        scope = Scope(source.table or "pgrst_call", alias, source.columns, presences)
-        chosen = [f"{alias}.*"] if source.scalar else self._chosen(scope, items, embeds)
-        joins = "".join(embed.join for embed in embeds.values())
-        conditions = [condition_sql(scope, c, self._values) for c in part.conditions]
-        conditions += link(alias)
-        where = f" where {' and '.join(conditions)}" if conditions else ""
-        order = order_sql(scope, part.order, self._values) if wanted is not None else ""
-        cut = self._cut(wanted) if wanted is not None else ""
-        return f"select {', '.join(chosen)} from {source.sql} {alias}{joins}{where}{order}{cut}"
+    def _condition(self, node: Node, condition: Condition | Logic) -> str:
+        return self._with_embeds(
+            node, condition, lambda child, word: f"{child.joined} is {word} distinct from null"
+        )
 
-    def _chosen(
-        self,
-        scope: Scope,
-        items: list[SelectItem | Embed],
-        embeds: Mapping[str, Embedded],
-    ) -> list[str]:
-        chosen = []
-        for item in items:
-            if isinstance(item, Embed):
-                column = embeds[item.label].column
-                chosen += [column] if column else []
-            else:
-                chosen.append(item_sql(scope, item, self._values))
-        return chosen
+    def _counted_condition(self, node: Node, condition: Condition | Logic) -> str:
+        return self._with_embeds(
+            node, condition, lambda child, word: f"{word} exists ({self.counted(child)})"
+        )
 
-    def _embed(self, source: Source, parent: str, embed: Embed, place: Place) -> Embedded:
-        join = find_join(self._catalog, source.table, embed)
-        inner = (*place, embed.label)
-        part = self._query.part(inner)
+    def _with_embeds(
+        self, node: Node, condition: Condition | Logic, presence: Callable[[Node, str], str]
+    ) -> str:
+        """`child=is.null` asks for rows without (or, negated, with) a related row."""
+        if isinstance(condition, Logic):
+            parts = [self._with_embeds(node, each, presence) for each in condition.members]
+            return f"{'not ' * condition.negated}({f' {condition.word} '.join(parts)})"
+        asks = condition.operator == "is" and condition.values == ("null",)
+        child = node.child(condition.name.column) if asks and not condition.name.path else None
+        if child is None:
+            return condition_sql(node, condition, self._values)
+        return f"({presence(child, '' if condition.negated else 'not')})"
 
-        def link(alias: str) -> list[str]:
-            pairs = zip(join.columns, join.parent_columns, strict=True)
-            return [f"{alias}.{quote(own)} = {parent}.{quote(other)}" for own, other in pairs]
+    def _columns(self, node: Node, child: Node) -> list[str]:
+        """What an embed adds to the select list."""
+        if child.spreads:
+            return [self._spread(node, child, output) for output in outputs(child)]
+        if child.shows_nothing:
+            return []
+        if child.to_one:
+            return [f"row_to_json({child.joined}.*)::jsonb as {quote(child.label)}"]
+        return [f"coalesce({child.joined}.{child.joined}, '[]') as {quote(child.label)}"]
 
-        related = table_source(self._catalog.relations[join.table])
-        wanted = Window(part.limit, part.offset)
-        rows = self.rows(related, inner, wanted, link=link)
-        alias = self._alias()
-        kind = "inner" if embed.inner else "left"
-        if join.to_one:
-            lateral = f" {kind} join lateral ({rows}) {alias} on true"
-            column, presence = f"row_to_json({alias}.*)", alias
-        else:
-            rows = f"select json_agg({alias}) as rows from ({rows}) {alias}"
-            condition = f"{alias}.rows is not null" if embed.inner else "true"
-            lateral = f" {kind} join lateral ({rows}) {alias} on {condition}"
-            column, presence = f"coalesce({alias}.rows, '[]')", f"{alias}.rows"
-        labelled = f"{column} as {quote(embed.label)}" if embed.select else None
-        return Embedded(lateral, labelled, presence)
+    def _spread(self, node: Node, child: Node, output: Output) -> str:
+        column = "*" if output.column == "*" else quote(output.column)
+        sql = f"{child.joined}.{column}"
+        if output.aggregate is None or node.hoists or not child.hoists:
+            return sql
+        sql = cast_sql(aggregate_sql(output.aggregate, sql), output.cast)
+        return f"{sql} as {quote(output.alias or output.aggregate)}"
 
-    def _cut(self, wanted: Window) -> str:
-        limit = MAX_ROWS if wanted.limit is None else min(wanted.limit, MAX_ROWS)
-        offset = self._values.add(str(wanted.offset))
-        return f" limit {self._values.add(str(limit))}::bigint offset {offset}::bigint"
+    def _join(self, child: Node) -> str:
+        kind = "inner" if child.embed and child.embed.join == "inner" else "left"
+        rows, name = self.rows(child), child.joined
+        if child.to_one:
+            return f" {kind} join lateral ({rows}) as {name} on true"
+        arrays = [f"json_agg({name})::jsonb as {name}"]
+        if child.spreads:
+            terms = [f"{name}.{_order_name(place)}" for place in range(len(child.part.order))]
+            order = self._ordering(child, terms)
+            arrays += [
+                f"coalesce(json_agg({name}.{quote(each.column)}{order}), '[]')::jsonb"
+                f" as {quote(each.column)}"
+                for each in outputs(child)
+            ]
+        condition = f"{name} is not null" if kind == "inner" else "true"
+        selected = f"select {', '.join(arrays)} from ({rows}) as {name}"
+        return f" {kind} join lateral ({selected}) as {name} on {condition}"
 
-    def _alias(self) -> str:
-        self._aliases += 1
-        return f"t{self._aliases}"
+    def _group(self, node: Node) -> str:
+        """Everything that is not aggregated is what rows are grouped by."""
+        aggregated = any(item.aggregate for item in node.items) and not node.hoists
+        given = [
+            (child, each) for child in node.children if child.spreads for each in outputs(child)
+        ]
+        hoisted = any(child.hoists and each.aggregate for child, each in given) and not node.hoists
+        if not aggregated and not hoisted:
+            return ""
+        terms = [
+            quote(item.alias) if item.alias else field_sql(node, item.name, self._values)
+            for item in node.items
+            if not item.aggregate
+        ]
+        terms += [quote(child.label) for child in node.children if not child.spreads]
+        terms += [
+            f"{child.joined}.{quote(each.column)}" for child, each in given if not each.aggregate
+        ]
+        return f" group by {', '.join(terms)}" if terms else ""
+
+    def _order(self, node: Node) -> str:
+        terms = [order_term(node, order, self._values) for order in node.part.order]
+        return self._ordering(node, terms)
+
+    def _ordering(self, node: Node, terms: list[str]) -> str:
+        words = [
+            f"{term} {order.direction} {order.nulls}"
+            for term, order in zip(terms, node.part.order, strict=True)
+        ]
+        return f" order by {', '.join(words)}" if words else ""
+
+    def _order_columns(self, node: Node) -> list[str]:
+        """Arrays are ordered while they are made: their rows bring along what to order by."""
+        return [
+            f"{order_term(node, order, self._values)} as {_order_name(place)}"
+            for place, order in enumerate(node.part.order)
+        ]
+
+    def _cut(self, node: Node, window: Window | None) -> str:
+        wanted = window or Window(node.part.limit, node.part.offset)
+        limit = wanted.limit
+        if self._max_rows is not None and not node.to_one:
+            limit = self._max_rows if limit is None else min(limit, self._max_rows)
+        cut = "" if limit is None else f" limit {self._values.add(str(limit))}"
+        return cut + (f" offset {self._values.add(str(wanted.offset))}" if wanted.offset else "")
+
+
+def _order_name(place: int) -> str:
+    return f"pgrst_order_{place}"
+
+
+def page_sql(
+    catalog: Catalog,
+    request: Request,
+    node: Node,
+    media: Media,
+    window: Window,
+    values: Values,
+    function: Function | None = None,
+) -> str:
+    """`with pgrst_source ... select`: one row with the page as its media type.
+
+    For a table the CTE is the page; for a function the CTE, not included, is what it returned.
+    """
+    reader = Reader(values, catalog.config.max_rows)
+    rows = reader.rows(node, window)
+    total = "null"
+    if request.prefer.get("count") in ("exact", "estimated"):
+        counted = reader.counted(node)
+        if request.prefer["count"] == "estimated" and catalog.config.max_rows is not None:
+            counted += f" limit {catalog.config.max_rows + 1}"
+        total = f"(select count(*) from ({counted}) as _counted)"
+    body = "null" if request.method == "HEAD" else media.body_sql(function)
+    page = "1" if function is not None and not function.returns_set else "count(*)"
+    before, source = f"with {SOURCE} as ({rows}) ", SOURCE
+    if function is not None:
+        before, source = "", f"({rows})"
+    return (
+        f"{before}select {body} as body, {page} as page, {total} as total, {SETTINGS},"
+        f" null as inserted, null as location from {source} as _row"
+    )

@@ -1,93 +1,107 @@
-"""Which foreign key an embed means: `select=a,child!hint(b)`."""
+"""Which relationship an embed means: `select=a,child!hint(b)`."""
 
-from dataclasses import dataclass
-
-from local.gateway.rest.catalog import SCHEMA, Catalog, ForeignKey
+from local.gateway.rest.catalog import Catalog, QName, Relationship
 from local.gateway.rest.errors import RestError
+from local.gateway.rest.hints import SOMEWHAT_ALIKE, nearest
 from local.gateway.rest.nodes import Embed
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
-    """`table`'s `columns` equal the parent's `parent_columns`; `to_one`: at most one row fits."""
+def find_relationship(catalog: Catalog, source: QName, embed: Embed) -> Relationship:
+    """The one from `source` that the embed's target and hint leave.
 
-    table: str
-    columns: tuple[str, ...]
-    parent_columns: tuple[str, ...]
-    to_one: bool
-    key: ForeignKey
-
-    @property
-    def cardinality(self) -> str:
-        """As error details name it."""
-        if self.to_one:
-            return "one-to-one" if self.key.unique else "many-to-one"
-        return "one-to-many"
-
-
-def find_join(catalog: Catalog, parent: str | None, embed: Embed) -> Join:
-    """The one join between `parent` and the embed's target.
-
-    The target is a table, or the name or column of a foreign key of the parent. Raises: RestError
-    PGRST200 when there is none, PGRST201 when the hint leaves several.
+    The target is a table, a foreign key or its column, or a function that takes the row. Raises:
+    RestError PGRST200 when there is none, PGRST201 when there are several.
     """
-    found = [
-        join
-        for join in _joins(catalog, parent)
-        if _is_meant(join, parent, embed.target) and _fits_hint(join, embed.hint)
-    ]
+    every = catalog.relationships.get(source, [])
+    known = [each for each in every if (each.function or each.target).schema == source.schema]
+    found = [each for each in known if _is_meant(catalog, each, embed)]
     if len(found) == 1:
         return found[0]
     if not found:
-        hint = f"' using the hint '{embed.hint}" if embed.hint else ""
-        raise RestError(
-            400,
-            "PGRST200",
-            f"Could not find a relationship between '{parent}' and '{embed.target}'"
-            " in the schema cache",
-            f"Searched for a foreign key relationship between '{parent}' and '{embed.target}{hint}'"
-            f" in the schema '{SCHEMA}', but no matches were found.",
-        )
-    raise _ambiguous(parent or "", embed.target, found)
+        raise _not_found(catalog, source, known, embed)
+    raise _ambiguous(embed.target, found)
 
 
-def _joins(catalog: Catalog, parent: str | None) -> list[Join]:
-    joins = []
-    for key in catalog.foreign_keys:
-        if key.table == parent:
-            joins.append(Join(key.target, key.target_columns, key.columns, True, key))
-        if key.target == parent:
-            joins.append(Join(key.table, key.columns, key.target_columns, key.unique, key))
-    return joins
+def _is_meant(catalog: Catalog, each: Relationship, embed: Embed) -> bool:
+    if each.function:
+        return embed.target == each.function.name
+    pairs = each.columns if len(each.columns) == 1 else ((None, None),)
+    own, other = pairs[0]
+    by_table = embed.target == each.target.name
+    if each.source == each.target:
+        # Both directions of one key: the table's name means those that refer to the row, the
+        # column's name the one it refers to.
+        many = each.kind == "one-to-many"
+        if embed.hint is not None:
+            return by_table and many and embed.hint == other
+        return (by_table and many) or (embed.target == own and each.kind == "many-to-one")
+    if embed.hint is not None:
+        junction = each.junction.table.name if each.junction else None
+        return by_table and embed.hint in (each.constraint, own, other, junction)
+    is_view = catalog.relations[each.target].is_view
+    return by_table or (embed.target in (each.constraint, own) and not is_view)
 
 
-def _is_meant(join: Join, parent: str | None, target: str) -> bool:
-    if join.table == target or join.key.name == target:
-        return True
-    return join.key.table == parent and join.key.columns == (target,)
+def _not_found(
+    catalog: Catalog, source: QName, known: list[Relationship], embed: Embed
+) -> RestError:
+    parent, child = source.name, embed.target
+    hint = f"' using the hint '{embed.hint}" if embed.hint else ""
+    return RestError(
+        400,
+        "PGRST200",
+        f"Could not find a relationship between '{parent}' and '{child}' in the schema cache",
+        f"Searched for a foreign key relationship between '{parent}' and '{child}{hint}'"
+        f" in the schema '{source.schema}', but no matches were found.",
+        _suggestion(catalog, source, known, child),
+    )
 
 
-def _fits_hint(join: Join, hint: str | None) -> bool:
-    return hint is None or hint == join.key.name or join.key.columns == (hint,)
+def _suggestion(
+    catalog: Catalog, source: QName, known: list[Relationship], child: str
+) -> str | None:
+    wanted, names = child, [each.target.name for each in known]
+    if source not in catalog.relationships:
+        wanted = source.name
+        names = [name.name for name in catalog.relationships if name.schema == source.schema]
+    near = nearest(wanted, names, SOMEWHAT_ALIKE)
+    if near is None or near == wanted:
+        return None
+    return f"Perhaps you meant '{near}' instead of '{wanted}'."
 
 
-def _ambiguous(parent: str, target: str, found: list[Join]) -> RestError:
-    details = [
-        {
-            "cardinality": join.cardinality,
-            "embedding": f"{parent} with {join.table}",
-            "relationship": f"{join.key.name} using {parent}({', '.join(join.parent_columns)})"
-            f" and {join.table}({', '.join(join.columns)})",
-        }
-        for join in found
-    ]
-    choices = ", ".join(f"'{join.table}!{join.key.name}'" for join in found)
+def _ambiguous(target: str, found: list[Relationship]) -> RestError:
+    source = found[0].source.name
+    choices = ", ".join(
+        f"'{each.target.name}!{each.junction.table.name if each.junction else each.constraint}'"
+        for each in found
+    )
     return RestError(
         300,
         "PGRST201",
         "Could not embed because more than one relationship was found for"
-        f" '{parent}' and '{target}'",
-        details,
+        f" '{source}' and '{target}'",
+        [_described(each) for each in found],
         f"Try changing '{target}' to one of the following: {choices}."
         " Find the desired relationship in the 'details' key.",
     )
+
+
+def _described(each: Relationship) -> dict[str, str]:
+    source, target = each.source.name, each.target.name
+    if each.junction:
+        first, second = (
+            f"{constraint}({', '.join(own for _, own in pairs)})"
+            for constraint, pairs in zip(
+                each.junction.constraints, (each.junction.source, each.junction.target), strict=True
+            )
+        )
+        how = f"{each.junction.table.name} using {first} and {second}"
+    else:
+        own, other = (", ".join(names) for names in zip(*each.columns, strict=True))
+        how = f"{each.constraint} using {source}({own}) and {target}({other})"
+    return {
+        "cardinality": each.kind,
+        "embedding": f"{source} with {target}",
+        "relationship": how,
+    }

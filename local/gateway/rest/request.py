@@ -1,23 +1,16 @@
-"""A REST request, understood: method, preferences, media types, profile, body."""
+"""A REST request, understood: method, path, query, preferences, schema."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import parse_qsl
-from zoneinfo import available_timezones
 
 import orjson
-from starlette.datastructures import Headers
 
-from local.gateway.rest.catalog import SCHEMA
+from local.gateway.rest.catalog import Catalog
 from local.gateway.rest.errors import RestError
-from local.gateway.rest.transaction import Facts
+from local.gateway.rest.media import JSON, canonical
 
-JSON = "application/json"
-SINGULAR = "application/vnd.pgrst.object+json"
-JSON_RANGES = ("*/*", "application/*", JSON, "application/vnd.pgrst.array+json")
 # Preference name -> its possible values; the order is that of Preference-Applied.
 PREFERENCES = {
     "resolution": ("merge-duplicates", "ignore-duplicates"),
@@ -31,16 +24,25 @@ PREFERENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`query` are the decoded pairs of the query string, without the API key."""
+    """`query` are the decoded pairs of the query string, without the API key.
+
+    `schema` is the one meant; `says_schema`: the answer names it, for there are several.
+    """
 
     method: str
     path: str
-    headers: Headers
+    headers: Mapping[str, str]
     query: list[tuple[str, str]]
     body: bytes
     prefer: Mapping[str, str]
-    singular: bool
-    content_type: str
+    schema: str
+    says_schema: bool
+    invalid_preferences: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> bool:
+        """Whether it may change nothing."""
+        return self.method in ("GET", "HEAD")
 
     @property
     def strict(self) -> bool:
@@ -48,114 +50,83 @@ class Request:
         return self.prefer.get("handling") == "strict"
 
     @property
-    def counts(self) -> bool:
-        """Whether the total is wanted."""
-        return "count" in self.prefer
+    def full(self) -> bool:
+        """Whether the rows written are to be answered."""
+        return self.prefer.get("return") == "representation"
 
     @property
-    def media_type(self) -> str:
-        """The Content-Type of the answer."""
-        return f"{SINGULAR if self.singular else JSON}; charset=utf-8"
+    def max_affected(self) -> int | None:
+        """How many rows may change at most."""
+        return int(self.prefer["max-affected"]) if "max-affected" in self.prefer else None
 
-    def facts(self) -> Facts:
-        """What the transaction is told."""
-        headers = {k.lower(): v for k, v in self.headers.items() if k.lower() != "cookie"}
-        cookies = _cookies(self.headers.get("cookie"))
-        timezone = self.prefer.get("timezone")
-        return Facts(self.method, self.path, headers, cookies, timezone)
+    @property
+    def content_type(self) -> str:
+        """The body's media type."""
+        return canonical(self.headers.get("content-type", JSON))
 
-    def json(self) -> Any:
-        """The body parsed, only to learn its keys: its text is what Postgres gets.
+    @property
+    def headers_json(self) -> str:
+        """For the setting request.headers."""
+        return orjson.dumps({k: v for k, v in self.headers.items() if k != "cookie"}).decode()
 
-        Raises: RestError 400 PGRST102.
-        """
+    @property
+    def cookies_json(self) -> str:
+        """For the setting request.cookies."""
+        cookie = self.headers.get("cookie")
+        if not cookie:
+            return "{}"
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            raise RestError(400, "PGRST102", "Empty or invalid json") from None
+            parsed = SimpleCookie(cookie)
+        except CookieError:
+            return "{}"
+        return orjson.dumps({name: morsel.value for name, morsel in parsed.items()}).decode()
 
-    def text(self) -> str:
-        """The body as text. Raises: RestError 400 PGRST102 when it is not UTF-8."""
-        try:
-            return self.body.decode()
-        except UnicodeDecodeError:
-            raise RestError(400, "PGRST102", "Empty or invalid json") from None
+    def check_preferences(self) -> None:
+        """Raises RestError 400 PGRST122 for unknown preferences when handling=strict."""
+        if self.strict and self.invalid_preferences:
+            message = "Invalid preferences given with handling=strict"
+            shown = ", ".join(self.invalid_preferences)
+            raise RestError(400, "PGRST122", message, f"Invalid preferences: {shown}")
 
 
 def understand(
-    method: str, path: str, headers: Headers, query_string: bytes, body: bytes
+    catalog: Catalog, method: str, path: str, headers: Mapping[str, str], query: bytes, body: bytes
 ) -> Request:
-    """The request, or RestError: PGRST106 schema, PGRST107 media type, PGRST122 preference."""
-    profile = headers.get("accept-profile" if method in ("GET", "HEAD") else "content-profile")
-    if profile not in (None, SCHEMA):
-        hint = f"Only the following schemas are exposed: {SCHEMA}"
+    """The request. Raises RestError 406 PGRST106: the schema is not exposed."""
+    schemas = catalog.config.schemas
+    reads = method in ("GET", "HEAD", "OPTIONS")
+    profile = headers.get("accept-profile" if reads else "content-profile")
+    if profile is not None and profile not in schemas:
+        hint = f"Only the following schemas are exposed: {', '.join(schemas)}"
         raise RestError(406, "PGRST106", f"Invalid schema: {profile}", None, hint)
-    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    prefer, invalid = _preferences(catalog, headers.get("prefer", ""))
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, separator="&")
     return Request(
-        method=method,
-        path=path,
-        headers=headers,
-        query=[(key, value) for key, value in pairs if key != "apikey"],
-        body=body,
-        prefer=_preferences(headers.getlist("prefer")),
-        singular=_is_singular(headers.get("accept", "*/*")),
-        content_type=headers.get("content-type", JSON).partition(";")[0].strip().lower(),
+        method,
+        path,
+        headers,
+        [(key, value) for key, value in pairs if key != "apikey"],
+        body,
+        prefer,
+        profile or schemas[0],
+        profile is not None or len(schemas) > 1,
+        invalid,
     )
 
 
-def _is_singular(accept: str) -> bool:
-    """The first acceptable media type decides, as in PostgREST: it ranks them by q and place."""
-    ranges = []
-    for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
-        ranges.append((-_number(weight), name, "nulls=stripped" in parameters))
-    for _, name, stripped in sorted(ranges, key=lambda entry: entry[0]):
-        if name in (SINGULAR, "application/vnd.pgrst.object") and not stripped:
-            return True
-        if name in JSON_RANGES and not stripped:
-            return False
-    names = ", ".join(name for _, name, _ in ranges)
-    raise RestError(406, "PGRST107", f"None of these media types are available: {names}")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
-
-
-def _preferences(values: list[str]) -> dict[str, str]:
-    """The first of each kind counts. Raises PGRST122 for unknown ones when handling=strict."""
+def _preferences(catalog: Catalog, header: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The first of each kind counts; beside them those that are none."""
     found: dict[str, str] = {}
     invalid = []
-    for entry in (part.strip() for value in values for part in value.split(",")):
+    for entry in map(str.strip, header.split(",")):
         name, _, value = entry.partition("=")
         known = value in PREFERENCES.get(name, ())
         if name == "timezone":
-            known = value in _timezones()
+            known = True  # Postgres knows them
         elif name == "max-affected":
-            known = value.isdigit()
-        if known and name != "tx":  # ending the transaction otherwise is switched off on hosted
-            found.setdefault(name, value)
-        elif entry and not known:
+            known = value.isascii() and value.isdigit()
+        if not known:
             invalid.append(entry)
-    if invalid and found.get("handling") == "strict":
-        message = "Invalid preferences given with handling=strict"
-        raise RestError(400, "PGRST122", message, "Invalid preferences: " + ", ".join(invalid))
-    return found
-
-
-@cache
-def _timezones() -> set[str]:
-    return available_timezones()
-
-
-def _cookies(header: str | None) -> dict[str, str]:
-    if not header:
-        return {}
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+        elif name != "tx" or catalog.config.transaction_end_can_change:
+            found.setdefault(name, value)
+    return found, tuple(entry for entry in invalid if entry)

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from local.gateway.rest import catalog
+from local.gateway.rest import introspection
 from local.gateway.rest.catalog import Catalog
 from local.gateway.rest.errors import RestError
 
@@ -49,13 +49,15 @@ class SchemaCache:
         async with self._reading:
             if self._begun == begun:  # nobody has begun to read since this was asked
                 self._begun += 1
-                self.current = await self._read()
+                found = await self._read()
+                # The same object while nothing changes: connections keep their plans for it.
+                self.current = found if found != self.current else self.current
         return self.current != before
 
     async def _read(self) -> Catalog:
         try:
             async with self._pool.acquire(timeout=10) as connection:
-                return await catalog.load(connection)
+                return await introspection.load(connection)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             message = "Could not query the database for the schema cache. Retrying."
             raise RestError(503, "PGRST002", message) from error

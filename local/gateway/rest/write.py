@@ -1,24 +1,18 @@
 """The statements of POST, PATCH, DELETE and PUT on tables."""
 
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
-from local.gateway.rest.catalog import SCHEMA, Catalog, Column, Relation, literal, quote
-from local.gateway.rest.errors import RestError, not_implemented
-from local.gateway.rest.expression import Scope, Values, condition_sql
-from local.gateway.rest.nodes import Condition, Embed
+from local.gateway.rest.catalog import Catalog, Column, Relation, literal, quote
+from local.gateway.rest.errors import RestError
+from local.gateway.rest.expression import Values, condition_sql
+from local.gateway.rest.media import Media
+from local.gateway.rest.nodes import Condition, Logic
+from local.gateway.rest.payload import Payload, read_payload
 from local.gateway.rest.querystring import Query
-from local.gateway.rest.read import (
-    ENDING,
-    Reader,
-    Source,
-    body_sql,
-    max_affected,
-    single_row,
-)
-from local.gateway.rest.relationship import find_join
-from local.gateway.rest.request import JSON, Request
-from local.gateway.rest.transaction import Statement
+from local.gateway.rest.read import SETTINGS, Reader
+from local.gateway.rest.request import Request
+from local.gateway.rest.tree import SOURCE, needed_columns, read_tree, table_node
+from local.gateway.rest.window import Window
 
 # Counts rows an upsert adds: +1 when a row is offered, -1 when it turns out to exist.
 COUNT_ADDED = (
@@ -29,139 +23,158 @@ COUNT_MERGED = COUNT_ADDED.replace("+ 1", "- 1").replace("<> '0'", "<> '-1'")
 INSERTED = "nullif(current_setting('pgrst.inserted', true), '')::int"
 
 
-def write(catalog: Catalog, request: Request, relation: Relation, query: Query) -> Statement:
-    """The statement for the request's method. Raises: RestError, see the functions below."""
-    values = Values()
-    full = request.prefer.get("return") == "representation"
-    if query.cuts or query.part().order:
-        raise _limited(request)
-    returning = _returning(catalog, request, relation, query, full=full)
-    changed = _change(request, relation, query, values, returning)
-    source = Source("pgrst_source", relation.name, relation.columns)
-    rows = "select * from pgrst_source"
-    if full:
-        rows = Reader(catalog, query, values).rows(source, (), None, filtered=False)
-    sql = (
-        f"with pgrst_source as ({changed})"
-        f" select {body_sql(request) if full else 'null::text'} as body, count(*) as page,"
-        f" null::bigint as total, {_location(request, relation)} as location, {ENDING},"
-        f" {INSERTED} as inserted from ({rows}) _row"
-    )
+@dataclass(slots=True)
+class Writer:
+    """Builds the statement of one request."""
 
-    def check(row: Any) -> None:
-        if request.method == "PUT" and row["page"] != 1:
-            message = "Payload values do not match URL in primary key column(s)"
-            raise RestError(400, "PGRST115", message)
-        single_row(request, row)
-        if request.method in ("PATCH", "DELETE"):
-            max_affected(request, row)
+    catalog: Catalog
+    request: Request
+    relation: Relation
+    query: Query
+    values: Values
 
-    return Statement(sql, values.texts, check=check)
+    def statement(self, media: Media) -> str:
+        """`with pgrst_source as (insert ...) select`: one row with the rows written.
+
+        Raises: RestError PGRST102, PGRST204 the body; PGRST105 PUT; 21000 nothing to choose by.
+        """
+        root = read_tree(self.catalog, self.relation.name, self.query, from_source=True)
+        # Conditions on the rows themselves choose what is written, not what is answered.
+        conditions, root.part.conditions = root.part.conditions, []
+        returned: list[str] = []
+        if self.request.full or self.request.prefer.get("return") == "headers-only":
+            returned = needed_columns(root)
+            if returned != ["*"]:
+                returned = list(dict.fromkeys([*returned, *self.relation.primary_key]))
+        changed = self._change(conditions, self._returning(returned))
+        rows, body = SOURCE, "null"
+        if self.request.full:
+            rows = f"({Reader(self.values, None).rows(root, Window())})"
+            body = media.body_sql()
+        return (
+            f"with {SOURCE} as ({changed}) select {body} as body, count(*) as page,"
+            f" null as total, {SETTINGS}, {INSERTED} as inserted, {self._location()} as location"
+            f" from {rows} as _row"
+        )
+
+    def _change(self, conditions: list[Condition | Logic], returning: str) -> str:
+        """INSERT, UPDATE or DELETE; a SELECT of no row where there is nothing to change."""
+        name = self.relation.name.sql
+        ending = f" returning {returning}"
+        if self.request.method == "DELETE":
+            return f"delete from {name} where {self._where(conditions)}{ending}"
+        wanted = None if self.request.method == "PUT" else self.query.columns
+        payload = read_payload(
+            self.request.body, self.request.content_type, wanted, for_function=False
+        )
+        columns = [self._column(key) for key in payload.keys]
+        if self.request.method == "PUT":
+            return self._put(conditions, payload, columns) + ending
+        if self.request.method == "POST":
+            return self._insert(payload, columns) + ending
+        if not columns:
+            return f"select {returning} from {name} where false"
+        sets = ", ".join(f"{quote(c.name)} = pgrst_body.{quote(c.name)}" for c in columns)
+        where = self._where(conditions)
+        return (
+            f"update {name} set {sets} from {self._records(payload, columns)} where {where}{ending}"
+        )
+
+    def _where(self, conditions: list[Condition | Logic]) -> str:
+        """The conditions joined; hosted projects load safeupdate, which refuses to do without."""
+        if not conditions:
+            word = "DELETE" if self.request.method == "DELETE" else "UPDATE"
+            raise RestError(400, "21000", f"{word} requires a WHERE clause")
+        node = table_node(self.catalog, self.relation.name)
+        return " and ".join(condition_sql(node, each, self.values) for each in conditions)
+
+    def _insert(self, payload: Payload, columns: list[Column]) -> str:
+        resolution = self.request.prefer.get("resolution")
+        target = self.query.on_conflict or list(self.relation.primary_key)
+        merge = resolution == "merge-duplicates"
+        where = f" where {COUNT_ADDED}" if merge else ""
+        sql = self._insert_into(payload, columns) + where
+        return f"{sql} {_on_conflict(target, columns, merge)}" if resolution and target else sql
+
+    def _put(
+        self, conditions: list[Condition | Logic], payload: Payload, columns: list[Column]
+    ) -> str:
+        """The row whose whole primary key the URL names, made or replaced."""
+        key = self.relation.primary_key
+        named = [
+            each.name.column
+            for each in conditions
+            if isinstance(each, Condition) and each.operator == "eq" and not each.negated
+        ]
+        if not key or len(named) != len(conditions) or sorted(named) != sorted(key):
+            message = "Filters must include all and only primary key columns with 'eq' operators"
+            raise RestError(405, "PGRST105", message)
+        body = table_node(self.catalog, self.relation.name)
+        body.prefix = "pgrst_body"
+        matches = [condition_sql(body, each, self.values) for each in conditions]
+        sql = self._insert_into(payload, columns)
+        where = " and ".join([COUNT_ADDED, *matches])
+        return f"{sql} where {where} {_on_conflict(list(key), columns, True)}"
+
+    def _insert_into(self, payload: Payload, columns: list[Column]) -> str:
+        name = self.relation.name.sql
+        names = ", ".join(quote(column.name) for column in columns)
+        chosen = ", ".join(f"pgrst_body.{quote(column.name)}" for column in columns)
+        into = f"insert into {name}{f' ({names})' if columns else ''}"
+        return f"{into} select {chosen} from {self._records(payload, columns)}"
+
+    def _records(self, payload: Payload, columns: list[Column]) -> str:
+        """A FROM item with the body's objects as rows; Postgres takes the text apart."""
+        names = ", ".join(
+            f"{c.from_json.sql}({quote(c.name)}) as {quote(c.name)}"
+            if c.from_json
+            else quote(c.name)
+            for c in columns
+        )
+        types = ", ".join(f"{quote(c.name)} {'json' if c.from_json else c.type}" for c in columns)
+        filled = self.request.prefer.get("missing") == "default" and self.request.method != "PUT"
+        kind = "jsonb" if filled else "json"
+        if not columns and not payload.is_array:
+            return "(values (1)) pgrst_body"
+        text, source = f"{self.values.add(payload.raw)}::{kind}", ""
+        if filled:
+            source, text = _with_defaults(payload, columns, text), "pgrst_filled.value"
+        if not columns:
+            rows = f"{kind}_array_elements({text}) _"
+        else:
+            rows = f"{kind}_to_record{'set' if payload.is_array else ''}({text}) as _({types})"
+        lateral = "lateral " if source else ""
+        return f"{source}{lateral}(select {names} from {rows}) pgrst_body"
+
+    def _column(self, name: str) -> Column:
+        column = self.relation.columns.get(name)
+        if column is None:
+            table = self.relation.name.name
+            message = f"Could not find the '{name}' column of '{table}' in the schema cache"
+            raise RestError(400, "PGRST204", message)
+        return column
+
+    def _returning(self, names: list[str]) -> str:
+        """The columns the answer needs: a caller may lack the right to read others."""
+        table = self.relation.name.sql
+        if names == ["*"]:
+            return f"{table}.*"
+        return ", ".join(f"{table}.{quote(name)}" for name in names) or "1"
+
+    def _location(self) -> str:
+        """The primary key of a single new row, for Prefer: return=headers-only."""
+        wanted = self.request.prefer.get("return") == "headers-only"
+        if self.request.method != "POST" or not wanted or not self.relation.primary_key:
+            return "null"
+        keys = ", ".join(literal(name) for name in self.relation.primary_key)
+        return (
+            "case when count(*) = 1 then (select json_object_agg(key, value) from"
+            f" (select row_to_json(s) as row from {SOURCE} as s limit 1) as r,"
+            f" json_each_text(r.row) where key in ({keys})) end"
+        )
 
 
-def _limited(request: Request) -> RestError:
-    if request.method == "PUT":
-        message = "limit/offset querystring parameters are not allowed for PUT"
-        return RestError(400, "PGRST114", message)
-    return not_implemented("limit, offset and order are for reads only in the local gateway")
-
-
-def _change(
-    request: Request, relation: Relation, query: Query, values: Values, returning: str
-) -> str:
-    """INSERT, UPDATE or DELETE that returns `returning`; a SELECT of no row to change nothing."""
-    name = f"{quote(SCHEMA)}.{quote(relation.name)}"
-    ending = f" returning {returning}"
-    if request.method == "DELETE":
-        return f"delete from {name} where {_where(request, relation, query, values)}{ending}"
-    body, columns = _payload(request, relation, query)
-    if body == [] or (request.method == "PATCH" and not columns):
-        return f"select {returning} from {name} where false"
-    if request.method == "PATCH":
-        assignments = ", ".join(f"{quote(c.name)} = _body.{quote(c.name)}" for c in columns)
-        records = _records(request, body, columns, values)
-        source = f"(select * from {records} limit 1) _body"
-        where = _where(request, relation, query, values)
-        return f"update {name} set {assignments} from {source} where {where}{ending}"
-    if request.method == "PUT":
-        return _insert_one(request, relation, query, body, columns, values) + ending
-    if query.part().conditions:
-        raise not_implemented("Filters on POST are not served by the local gateway")
-    return _insert(request, relation, query, body, columns, values) + ending
-
-
-def _where(request: Request, relation: Relation, query: Query, values: Values) -> str:
-    """The conditions joined; hosted projects load safeupdate, which refuses to do without."""
-    scope = Scope(relation.name, f"{quote(SCHEMA)}.{quote(relation.name)}", relation.columns)
-    conditions = [condition_sql(scope, c, values) for c in query.part().conditions]
-    if not conditions:
-        word = "DELETE" if request.method == "DELETE" else "UPDATE"
-        raise RestError(400, "21000", f"{word} requires a WHERE clause")
-    return " and ".join(conditions)
-
-
-def _insert(
-    request: Request,
-    relation: Relation,
-    query: Query,
-    body: Any,
-    columns: list[Column],
-    values: Values,
-) -> str:
-    resolution = request.prefer.get("resolution")
-    target = query.on_conflict or list(relation.primary_key)
-    for column in query.on_conflict or []:
-        if column not in relation.columns:
-            raise RestError(400, "42703", f'column "{column}" does not exist')
-    merge = resolution == "merge-duplicates" and bool(target)
-    counted = f" where {COUNT_ADDED}" if merge else ""
-    sql = _insert_into(request, relation, body, columns, values, counted)
-    if not resolution or not target:
-        return sql
-    return f"{sql} {_on_conflict(target, columns, merge=merge)}"
-
-
-def _insert_one(
-    request: Request,
-    relation: Relation,
-    query: Query,
-    body: Any,
-    columns: list[Column],
-    values: Values,
-) -> str:
-    """PUT: the row whose whole primary key the URL names, made or replaced."""
-    conditions = query.part().conditions
-    named = [c.name.column for c in conditions if isinstance(c, Condition) and c.operator == "eq"]
-    exact = len(named) == len(conditions) and sorted(named) == sorted(relation.primary_key)
-    if not relation.primary_key or not exact:
-        message = "Filters must include all and only primary key columns with 'eq' operators"
-        raise RestError(405, "PGRST105", message)
-    scope = Scope(relation.name, "_body", {column.name: column for column in columns})
-    matches = [condition_sql(scope, condition, values) for condition in conditions]
-    where = f" where {' and '.join([*matches, COUNT_ADDED])}"
-    sql = _insert_into(request, relation, body, columns, values, where)
-    return f"{sql} {_on_conflict(list(relation.primary_key), columns, merge=True)}"
-
-
-def _insert_into(
-    request: Request,
-    relation: Relation,
-    body: Any,
-    columns: list[Column],
-    values: Values,
-    where: str,
-) -> str:
-    name = f"{quote(SCHEMA)}.{quote(relation.name)}"
-    if not columns:
-        return f"insert into {name} default values"
-    names = ", ".join(quote(column.name) for column in columns)
-    chosen = ", ".join(f"_.{quote(column.name)}" for column in columns)
-    records = _records(request, body, columns, values)
-    source = f"(select {chosen} from {records}) _body"
-    return f"insert into {name} ({names}) select * from {source}{where}"
-
-
-def _on_conflict(target: list[str], columns: list[Column], *, merge: bool) -> str:
+def _on_conflict(target: list[str], columns: list[Column], merge: bool) -> str:
     conflict = f"on conflict ({', '.join(map(quote, target))})"
     if not merge or not columns:
         return f"{conflict} do nothing"
@@ -169,94 +182,13 @@ def _on_conflict(target: list[str], columns: list[Column], *, merge: bool) -> st
     return f"{conflict} do update set {sets} where {COUNT_MERGED}"
 
 
-def _payload(request: Request, relation: Relation, query: Query) -> tuple[Any, list[Column]]:
-    """The parsed body and the columns it sets.
-
-    Raises: RestError PGRST102 when it is no object or its objects' keys differ, PGRST204 for a
-    key that is no column.
-    """
-    if request.content_type != JSON:
-        raise RestError(400, "PGRST102", f"Content-Type not acceptable: {request.content_type}")
-    body = request.json()
-    rows = body if isinstance(body, list) else [body]
-    if not all(isinstance(row, dict) for row in rows):
-        raise RestError(400, "PGRST102", "All object keys must match")
-    if query.columns is not None and request.method in ("POST", "PATCH"):
-        return body, [_known(relation, name) for name in dict.fromkeys(query.columns)]
-    keys = set(rows[0]) if rows else set()
-    if any(set(row) != keys for row in rows):
-        raise RestError(400, "PGRST102", "All object keys must match")
-    return body, [_known(relation, name) for name in sorted(keys)]
-
-
-def _known(relation: Relation, name: str) -> Column:
-    column = relation.columns.get(name)
-    if column is None:
-        message = f"Could not find the '{name}' column of '{relation.name}' in the schema cache"
-        raise RestError(400, "PGRST204", message)
-    return column
-
-
-def _records(request: Request, body: Any, columns: list[Column], values: Values) -> str:
-    """A FROM item with the body's objects as rows; Postgres takes the text apart."""
-    types = ", ".join(f"{quote(column.name)} {column.type}" for column in columns)
-    text = values.add(request.text())
-    if request.prefer.get("missing") != "default":
-        expand = "json_to_recordset" if isinstance(body, list) else "json_to_record"
-        return f"{expand}({text}::json) as _({types})"
+def _with_defaults(payload: Payload, columns: list[Column], text: str) -> str:
+    """A FROM item whose value is the body with the columns' defaults where keys are missing."""
     defaults = ", ".join(
-        f"{literal(column.name)}, {column.default}"
-        for column in columns
-        if column.default is not None
+        f"{literal(column.name)}, {column.default}" for column in columns if column.default
     )
-    objects = f"{text}::jsonb" if isinstance(body, list) else f"jsonb_build_array({text}::jsonb)"
-    merged = f"select jsonb_agg(jsonb_build_object({defaults}) || elem) as rows"
-    filled = f"({merged} from jsonb_array_elements({objects}) elem) _filled"
-    return f"{filled}, jsonb_to_recordset(_filled.rows) as _({types})"
-
-
-def _returning(
-    catalog: Catalog, request: Request, relation: Relation, query: Query, *, full: bool
-) -> str:
-    """The columns the answer needs: a caller may lack the right to read others."""
-    if full:
-        names = _selected(catalog, relation, query)
-    elif request.prefer.get("return") == "headers-only":
-        names = list(relation.primary_key)
-    else:
-        names = []
-    qualified = f"{quote(SCHEMA)}.{quote(relation.name)}"
-    if names is None:
-        return f"{qualified}.*"
-    return ", ".join(f"{qualified}.{quote(name)}" for name in names) or "1 as one"
-
-
-def _selected(catalog: Catalog, relation: Relation, query: Query) -> list[str] | None:
-    """The relation's columns that `select` names, those that tie embeds included; None: all."""
-    if query.select is None:
-        return None
-    names: Iterable[str] = ()
-    for item in query.select:
-        if isinstance(item, Embed):
-            names = (*names, *find_join(catalog, relation.name, item).parent_columns)
-        elif item.name.column == "*":
-            return None
-        else:
-            names = (*names, item.name.column)
-    scope = Scope(relation.name, "", relation.columns)
-    return [scope.column(name).name for name in dict.fromkeys(names)]
-
-
-def _location(request: Request, relation: Relation) -> str:
-    """`id=eq.1` of a single new row, for Prefer: return=headers-only."""
-    if request.method != "POST" or request.prefer.get("return") != "headers-only":
-        return "null::text[]"
-    pairs = [
-        f"{literal(name + '=eq.')} || max(_row.{quote(name)}::text)"
-        for name in relation.primary_key
-    ]
-    return (
-        f"case when count(*) = 1 then array[{', '.join(pairs)}]::text[] end"
-        if pairs
-        else ("null::text[]")
-    )
+    filled = f"jsonb_build_object({defaults})"
+    value = f"select {filled} || {text} as value"
+    if payload.is_array:
+        value = f"select jsonb_agg({filled} || e) as value from jsonb_array_elements({text}) as e"
+    return f"({value}) as pgrst_filled, "
