@@ -16,7 +16,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table as Grid
 
-from bench import cold, dev, gateway, inbound, live, machine, reads
+from bench import cold, dev, flat, gateway, inbound, live, machine, reads
 from bench.figures import Report
 from bench.options import Options
 from bench.queue import contest
@@ -30,11 +30,12 @@ BENCHMARKS: dict[str, Callable[[Options], Coroutine[Any, Any, Report]]] = {
     "cold": cold.measure,
     "dev": dev.measure,
     "queue": contest.measure,
+    "flat": flat.measure,
 }
 # Of a report that no terminal bounds.
 WIDTH = 110
-# Installs other people's queues, and takes ten minutes: only when asked for by name.
-BY_NAME = {"queue"}
+# These take minutes, and one installs other people's queues: only when asked for by name.
+BY_NAME = {"queue", "flat"}
 
 
 def main() -> int:

@@ -5,17 +5,21 @@ but the addresses, which may be others after a restart. Keys are derived from th
 secret, so that they are the same at every start and different on every machine.
 """
 
+import base64
 import hashlib
 import hmac
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from supabase import AsyncClient, acreate_client
 from supabase_auth.errors import AuthApiError
 
+from functions.messaging.credentials import Vault, place_of_address, place_of_number
+
 COMPANY_ID = "5eed0000-0000-4000-8000-000000000001"
-PASSWORD = "recado-demo"
+PASSWORD = "recado-demo-1"
 OWNER = "ana@recado.test"
 VIEWER = "vera@recado.test"
 
@@ -44,6 +48,11 @@ def derive(secret: str, purpose: str) -> str:
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()[:40]
 
 
+def credentials_key(secret: str) -> str:
+    """CREDENTIALS_KEY of the demo's API."""
+    return base64.b64encode(hmac.digest(secret.encode(), b"credentials", "sha256")).decode()
+
+
 async def load(
     *, url: str, secret_key: str, stack_secret: str, api_url: str, whatsapp_url: str
 ) -> Demo:
@@ -52,7 +61,7 @@ async def load(
     await _add_people(client)
     numbers = _numbers(stack_secret, api_url)
     for number in numbers:
-        await _connect(client, number, whatsapp_url)
+        await _connect(client, number, whatsapp_url, Vault(credentials_key(stack_secret)))
     api_key = "rk_" + derive(stack_secret, "api key")
     await (
         client.table("api_keys")
@@ -129,7 +138,9 @@ def _numbers(secret: str, api_url: str) -> list[DemoNumber]:
     ]
 
 
-async def _connect(client: AsyncClient, number: DemoNumber, whatsapp_url: str) -> None:
+async def _connect(
+    client: AsyncClient, number: DemoNumber, whatsapp_url: str, vault: Vault
+) -> None:
     """One number: known to the fake, registered here."""
     await _announce(number, whatsapp_url)
     base_url = whatsapp_url if number.provider == "evolution" else f"{whatsapp_url}/v24.0"
@@ -143,7 +154,7 @@ async def _connect(client: AsyncClient, number: DemoNumber, whatsapp_url: str) -
         moved = client.table("instances").update({"base_url": base_url})
         await moved.eq("endpoint_id", found["id"]).execute()
     else:
-        await _register(client, number, base_url, address)
+        await _register(client, number, base_url, address, vault)
 
 
 async def _announce(number: DemoNumber, whatsapp_url: str) -> None:
@@ -155,11 +166,18 @@ async def _announce(number: DemoNumber, whatsapp_url: str) -> None:
 
 
 async def _register(
-    client: AsyncClient, number: DemoNumber, base_url: str, address: dict[str, str]
+    client: AsyncClient,
+    number: DemoNumber,
+    base_url: str,
+    address: dict[str, str],
+    vault: Vault,
 ) -> None:
-    secrets = address | {"p_secrets": _secrets(number)}
-    endpoint = await client.rpc("create_inbound_endpoint", secrets).execute()
+    sealed = vault.seal(_secrets(number), place_of_address(address["p_token_hash"]))
+    endpoint = await client.rpc(
+        "create_inbound_endpoint", address | {"p_secrets": sealed}
+    ).execute()
     key_name = "api_key" if number.provider == "evolution" else "access_token"
+    id = str(uuid4())
     await client.rpc(
         "create_instance",
         {
@@ -169,7 +187,8 @@ async def _register(
             "p_base_url": base_url,
             "p_external_id": number.external_id,
             "p_endpoint_id": endpoint.data,
-            "p_credentials": {key_name: number.fake["key"]},
+            "p_id": id,
+            "p_credentials": vault.seal({key_name: number.fake["key"]}, place_of_number(id)),
             "p_waba_id": number.fake.get("waba"),
             "p_number": f"+{number.phone}",
         },

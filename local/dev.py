@@ -67,6 +67,9 @@ async def _api(stack: Stack, ports: Ports) -> AsyncIterator[tuple[str, str]]:
         "SUPABASE_SECRET_KEY": stack.keys.secret_key,
         "SUPABASE_PUBLISHABLE_KEY": stack.keys.publishable_key,
         "CRON_SECRET": cron_secret,
+        "CREDENTIALS_KEY": demo.credentials_key(stack.keys.jwt_secret),
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "ALLOW_PRIVATE_SERVERS": "1",
     }
     os.environ.update(environment)
     child = Child(

@@ -18,7 +18,7 @@ from functions.core.http import HttpClient
 from functions.core.settings import Settings
 from local import npm
 from local.stack import Stack
-from tests.tenants import Number, Person, Project, Tenant, body
+from tests.tenants import CREDENTIALS_KEY, Number, Person, Project, Tenant, body
 
 CRON_SECRET = "a-cron-secret-for-tests"
 
@@ -93,6 +93,8 @@ def settings(stack: Stack) -> Settings:
         secret_key=stack.keys.secret_key,
         publishable_key=stack.keys.publishable_key,
         cron_secret=CRON_SECRET,
+        credentials_key=CREDENTIALS_KEY,
+        allow_private_servers=True,
         queue_budget_seconds=20.0,
     )
 

@@ -19,7 +19,6 @@ from local.gateway.context import Gateway
 from local.gateway.edge import Edge
 from local.gateway.realtime import Realtime
 from local.gateway.rest.app import Rest
-from local.gateway.rest.transaction import roll_back_leftovers
 from local.gateway.storage.leftovers import sweep
 from local.gateway.storage.routes import mount as storage
 from local.keys import Keys
@@ -85,11 +84,17 @@ def _pool(place: dict[str, Any], user: str, size: int) -> Any:
         user=user,
         min_size=1,
         max_size=size,
-        reset=roll_back_leftovers,
+        reset=_roll_back_leftovers,
         statement_cache_size=500,
         max_cached_statement_lifetime=0,
         max_inactive_connection_lifetime=0,
     )
+
+
+async def _roll_back_leftovers(connection: Any) -> None:
+    """When a connection comes back: a cancelled request leaves its transaction open."""
+    if connection.is_in_transaction():
+        await connection.execute("rollback")
 
 
 async def not_served(request: Request) -> Response:

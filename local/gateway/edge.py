@@ -16,7 +16,10 @@ from local.keys import Keys
 OPEN_PATHS = ("/auth/v1/.well-known/", "/auth/v1/verify", "/auth/v1/callback", "/auth/v1/authorize")
 # Asks for no key: a bearer is enough there, and public and signed links need neither.
 KEYLESS_PATHS = ("/storage/v1/",)
-EXPOSED = b"Content-Range, Content-Location, Location, Preference-Applied, Proxy-Status, Date"
+EXPOSED = (
+    b"Content-Range, Content-Location, Location, Preference-Applied, Proxy-Status, Date, "
+    b"X-Total-Count, Link, X-Supabase-Api-Version"
+)
 # Longer than any page is open; browsers cap it themselves.
 PREFLIGHT_SECONDS = b"3600"
 

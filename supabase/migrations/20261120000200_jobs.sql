@@ -169,7 +169,7 @@ create unique index queue_jobs_by_unique_key on public.queue_jobs (queue, unique
   where unique_key is not null and completed_at is null;
 -- Retention and failures, by time.
 create index queue_jobs_ended on public.queue_jobs (queue, status, completed_at) where completed_at is not null;
-create index queue_jobs_by_company on public.queue_jobs (company_id, id);
+create index queue_jobs_by_company on public.queue_jobs (company_id, id) where company_id is not null;
 
 
 -- Row level security ------------------------------------------------------------------------

@@ -127,8 +127,12 @@ begin
     update public.queue_jobs set unique_key = null where id = p_job.id;
     return (private.insert_jobs(jsonb_build_array(p_by)))[1];
   end if;
+  -- As in insert_jobs: its lane may be another, and must not go to sleep meanwhile.
+  perform from private.queue_lanes where id = p_job.lane_id for key share;
+  -- Without its lease, if that ran out: who still holds it has done something else.
   update public.queue_jobs as job set
-    data = given.data, run_at = given.run_at, priority = given.priority, max_attempts = given.max_attempts, attempts = 0
+    data = given.data, run_at = given.run_at, priority = given.priority, max_attempts = given.max_attempts, attempts = 0,
+    lease_until = null
   from private.given_jobs(jsonb_build_array(p_by)) as given
   where job.id = p_job.id;
   return p_job.id;

@@ -63,9 +63,12 @@ declare
   v_queues jsonb;
   v_keys jsonb;
   v_blocks jsonb;
+  v_limited boolean := exists (select from public.queues where concurrency is not null);
 begin
   with result as materialized (
-    select * from jsonb_to_recordset(p_results) as r (
+    -- A lease that had run out gives back no slot: it may have been counted out, and given away.
+    select *, case when v_limited then (select lease_until > now() from public.queue_jobs as job where job.id = r.id) end as in_time
+    from jsonb_to_recordset(p_results) as r (
       id bigint, claim integer, outcome text, result jsonb, error text, delay_seconds double precision
     )
   ), settled as materialized (
@@ -95,11 +98,11 @@ begin
     where job.id = any (v_ids) and job.id = result.id and job.claims = result.claim
       and job.status = 'pending' and job.lease_until is not null
     returning
-      job.id, job.queue, job.status, outcome, job.limit_key, job.order_key, delay_seconds,
+      job.id, job.queue, job.status, outcome, in_time, job.limit_key, job.order_key, delay_seconds,
       extract(epoch from now() - job.started_at) as run_seconds
   ), by_queue as materialized (
     select
-      queue, count(*) as settled,
+      queue, count(*) filter (where in_time) as settled,
       count(*) filter (where status = 'completed') as completed,
       count(*) filter (where status = 'pending' and outcome = 'retry') as retried,
       count(*) filter (where status = 'failed') as failed,

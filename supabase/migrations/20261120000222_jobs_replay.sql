@@ -21,11 +21,12 @@ as $$
       select from public.queue_jobs as other
       where other.queue = (p_job).queue and other.unique_key = (p_job).unique_key and other.completed_at is null
     ) then 'unique_key_taken'
-    -- It comes before the later ones of its key, so none of them may have started.
+    -- It comes before the later ones of its key, so none of them may have started; one whose lease
+    -- ran out may be prolonged yet.
     when (p_job).order_key is not null and exists (
       select from public.queue_jobs as other
       where other.queue = (p_job).queue and other.order_key = (p_job).order_key
-        and other.completed_at is null and other.lease_until > now()
+        and other.completed_at is null and other.lease_until is not null
     ) then 'order_key_busy'
   end
 $$;

@@ -1,4 +1,5 @@
 import tests.jobs.zz_stats
+
 """Whatever is called in whatever order, and however long nobody calls: the queue does what its
 model does (queue_model.py), and no job that may start is passed over.
 
@@ -28,10 +29,17 @@ from tests.conftest import POSTGRES_VERSION
 from tests.jobs.clock import STEP, Clocked, database_with_our_clock
 from tests.jobs.queue_model import Bucket, Job, Model
 
+from hypothesis import Phase
+
+DEV: Any = {"phases": [Phase.generate]} if os.environ.get("NOSHRINK") else {}
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
 QUEUES = ("one", "two")
 COMPANIES = ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"]
-KEPT = {"completed": timedelta(days=7), "cancelled": timedelta(days=7), "failed": timedelta(days=30)}
+KEPT = {
+    "completed": timedelta(days=7),
+    "cancelled": timedelta(days=7),
+    "failed": timedelta(days=30),
+}
 # Nothing tells when a lease runs out: a lane with leased jobs is looked at every five seconds.
 LOOKS_EVERY = timedelta(seconds=5)
 # A lane where a claim was slow is looked at from its beginning after ten.
@@ -61,7 +69,7 @@ JOBS = """(
 queues = st.sampled_from(QUEUES)
 picks = st.integers(0, 10_000)
 rates = st.sampled_from([None, 0.5, 1.0, 4.0])
-delays = st.sampled_from([0, 0, 0, 1, 20, 3600])
+delays = st.sampled_from([0, 0, 0, 1, 20])
 outcomes = st.sampled_from(
     ["ok", "ok", "ok", "retry", "snooze", "release", "rate_limited", "dead", "cancelled"]
 )
@@ -85,6 +93,7 @@ class TheQueue(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.db.execute(FRESH)
+        self.db.rows("select setseed(0.5)")  # by which claims choose the first queue
         self.model = Model([*QUEUES], self.now)
         self.claims: list[tuple[Job, int]] = []
         self.slow_at: datetime | None = None
@@ -155,7 +164,19 @@ class TheQueue(RuleBasedStateMachine):
 
     # Out of it --------------------------------------------------------------------------------
 
-    @rule(limit=st.sampled_from([1, 2, 5, 1000]), slow=st.sampled_from([False] * 7 + [True]))
+    @rule(limit=st.sampled_from([1, 2, 5]), slow=st.sampled_from([False] * 7 + [True]))
+    def claim_some(self, limit: int, slow: bool) -> None:
+        self.claim(limit, slow)
+
+    @rule()
+    def claim_all(self) -> None:
+        self.claim(1000, False)
+
+    @rule(seconds=st.sampled_from([1, 4, 31, 31, 40, 3600]))
+    def claim_later(self, seconds: float) -> None:
+        self.db.advance(timedelta(seconds=seconds))
+        self.claim(1000, False)
+
     def claim(self, limit: int, slow: bool) -> None:
         self.step()
         self.slow_at = self.now if slow else self.slow_at
@@ -198,7 +219,11 @@ class TheQueue(RuleBasedStateMachine):
         left = [job for job in before if job.status == "pending" and not job.runs(self.now)]
         for taken in (job for job in before if job not in left):
             for job in (job for job in left if job.lane == taken.lane):
-                assert (-taken.priority, taken.run_at, taken.id) < (-job.priority, job.run_at, job.id)
+                assert (-taken.priority, taken.run_at, taken.id) < (
+                    -job.priority,
+                    job.run_at,
+                    job.id,
+                )
 
     def check_nothing_is_passed_over(self, some_died: bool) -> None:
         if some_died:
@@ -222,7 +247,9 @@ class TheQueue(RuleBasedStateMachine):
     def settle(self, places: list[int], outcome: str, delay: int) -> None:
         """Fresh claims and old ones, also those that were settled before."""
         self.step()
-        some = {self.claims[place % len(self.claims)][0].id: place for place in places if self.claims}
+        some = {
+            self.claims[place % len(self.claims)][0].id: place for place in places if self.claims
+        }
         held = [self.claims[place % len(self.claims)] for place in some.values()]
         delay_seconds = max(delay, 1) if outcome == "rate_limited" else delay
         results = [
@@ -250,7 +277,9 @@ class TheQueue(RuleBasedStateMachine):
         if not self.claims:
             return
         job, claim = self.claims[place % len(self.claims)]
-        answer = self.db.call("extend_jobs($1, $2)", [{"id": job.id, "claim": claim}], LEASE_SECONDS)
+        answer = self.db.call(
+            "extend_jobs($1, $2)", [{"id": job.id, "claim": claim}], LEASE_SECONDS
+        )
         assert answer == ([job.id] if self.model.holds(job, claim) else [])
         if answer:
             assert job.lease_until is not None
@@ -285,7 +314,10 @@ class TheQueue(RuleBasedStateMachine):
             for job in self.model.unfinished()
             if job.queue == queue
             and job.runs(self.now) == (state == "running")
-            and (state not in ("waiting", "scheduled") or (job.run_at > self.now) == (state == "scheduled"))
+            and (
+                state not in ("waiting", "scheduled")
+                or (job.run_at > self.now) == (state == "scheduled")
+            )
         ]
         answer = self.db.call("cancel_jobs(p_queue => $1, p_state => $2)", queue, state)
         assert answer == {"cancelled": len(meant), "left": 0}
@@ -320,8 +352,15 @@ class TheQueue(RuleBasedStateMachine):
             self.model.queues[queue].blocked_until = None
         self.model.recount(queue, self.now)
 
-    @rule(queue=queues, rate=rates, burst=st.sampled_from([1, 3]), concurrency=st.sampled_from([None, 1, 3]))
-    def limit_queue(self, queue: str, rate: float | None, burst: int, concurrency: int | None) -> None:
+    @rule(
+        queue=queues,
+        rate=rates,
+        burst=st.sampled_from([1, 3]),
+        concurrency=st.sampled_from([None, 1, 3]),
+    )
+    def limit_queue(
+        self, queue: str, rate: float | None, burst: int, concurrency: int | None
+    ) -> None:
         self.step()
         limits = {"rate_per_second": rate, "burst": burst, "concurrency": concurrency}
         self.db.call("set_queue_limits($1, $2)", queue, limits)
@@ -332,7 +371,9 @@ class TheQueue(RuleBasedStateMachine):
     @rule(key=st.sampled_from("xy"), rate=rates, burst=st.sampled_from([1, 3]), freed=st.booleans())
     def limit_key(self, key: str, rate: float | None, burst: int, freed: bool) -> None:
         self.step()
-        limits = {"rate_per_second": rate, "burst": burst} | ({"blocked_until": None} if freed else {})
+        limits = {"rate_per_second": rate, "burst": burst} | (
+            {"blocked_until": None} if freed else {}
+        )
         self.db.call("set_key_limits($1, $2)", key, limits)
         limit = self.model.limits.setdefault(key, Bucket(tokens=1.0, refilled_at=self.now))
         limit.rate, limit.burst = rate, burst
@@ -340,7 +381,7 @@ class TheQueue(RuleBasedStateMachine):
 
     # What time does ---------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([0.25, 1, 4, 10, 31, 31, 40, 3600]))
+    @rule(seconds=st.sampled_from([0.25, 4, 10, 31, 31]))
     def let_time_pass(self, seconds: float) -> None:
         self.db.advance(timedelta(seconds=seconds))
 
@@ -358,7 +399,9 @@ class TheQueue(RuleBasedStateMachine):
 
     @invariant()
     def the_jobs_are_those_of_the_model(self) -> None:
-        rows = {row["id"]: dict(row) for row in self.db.rows(f"select {', '.join(SEEN)} from {JOBS}")}
+        rows = {
+            row["id"]: dict(row) for row in self.db.rows(f"select {', '.join(SEEN)} from {JOBS}")
+        }
         jobs = self.model.jobs.values()
         for job in jobs:
             # One that was put out of the way comes back as due from the moment it could start.
@@ -384,10 +427,14 @@ class TheQueue(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Once nothing holds them back, and ticks come, all jobs end."""
         for name in QUEUES:
-            self.db.call("set_queue_limits($1, $2)", name, {"rate_per_second": None, "concurrency": None})
+            self.db.call(
+                "set_queue_limits($1, $2)", name, {"rate_per_second": None, "concurrency": None}
+            )
             self.db.call("resume_queue($1)", name)
         for key in self.model.limits:
-            self.db.call("set_key_limits($1, $2)", key, {"rate_per_second": None, "blocked_until": None})
+            self.db.call(
+                "set_key_limits($1, $2)", key, {"rate_per_second": None, "blocked_until": None}
+            )
         self.db.advance(timedelta(hours=2))
         for _ in range(1 + 2 * len(self.model.jobs)):
             jobs = self.db.call("claim_jobs(1000, 60, $1)", QUEUES)
@@ -420,6 +467,6 @@ def test_the_queue_behaves_like_its_model(machine: type[TheQueue]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=40, deadline=None, print_blob=True
+            max_examples=EXAMPLES, stateful_step_count=40, deadline=None, print_blob=True, **DEV
         ),
     )

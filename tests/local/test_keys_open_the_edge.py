@@ -92,4 +92,4 @@ async def test_a_service_that_is_left_out_says_so(league: Stack, http: httpx.Asy
         assert answer.status_code == 501
         assert "not served by the local gateway" in answer.json()["message"]
     root = await http.get("/rest/v1/", headers={"apikey": league.keys.secret_key})
-    assert (root.status_code, root.json()["code"]) == (400, "PGRST127")
+    assert (root.status_code, root.json()["code"]) == (404, "PGRST126")

@@ -6,7 +6,7 @@ to commit.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -213,9 +213,3 @@ def _set_config(names: tuple[str, ...]) -> str:
         ]
         _statements[names] = "select " + ", ".join(calls)
     return _statements[names]
-
-
-async def roll_back_leftovers(connection: Any) -> None:
-    """For an asyncpg pool, when a connection comes back: a cancelled request leaves it open."""
-    if connection.is_in_transaction():
-        await connection.execute("rollback")
