@@ -300,6 +300,8 @@ begin
     raise exception using errcode = 'PT422', message = 'invalid_limits',
       detail = 'The limits of a key are rate_per_second, burst and blocked_until; a key has 1 to 200 characters.';
   end if;
+  -- Queues before keys and lanes, as everybody does.
+  perform private.lock_queues(null);
   insert into private.job_limits (limit_key, tokens) values (p_limit_key, 1) on conflict do nothing;
   select * into v_limit from private.job_limits where limit_key = p_limit_key for no key update;
   v_limit := jsonb_populate_record(v_limit, p_limits);

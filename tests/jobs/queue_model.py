@@ -1,10 +1,10 @@
-"""What the queue does, in plain Python and one thread: the specification that the SQL is held to."""
+"""What the queue does, in plain Python and one thread: what the SQL is held to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-Outcome = str
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -14,7 +14,7 @@ class Bucket:
     rate: float | None = None
     burst: int = 1
     tokens: float = 0.0
-    refilled_at: datetime = datetime.min
+    refilled_at: datetime = NEVER
     blocked_until: datetime | None = None
 
     def room(self, now: datetime) -> float:
@@ -65,7 +65,7 @@ class Job:
     replays: int = 0
     lease_until: datetime | None = None
     ended_at: datetime | None = None
-    history: list[Outcome] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
 
     @property
     def lane(self) -> tuple[str, str | None, str | None]:
@@ -74,7 +74,7 @@ class Job:
     def runs(self, now: datetime) -> bool:
         return self.lease_until is not None and self.lease_until > now
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: str) -> None:
         self.history = [outcome, *self.history][:10]
 
     def end(self, status: str, now: datetime) -> None:
@@ -151,7 +151,7 @@ class Model:
         """Whether a worker still has its claim, be it late: nobody has taken the job over."""
         return job.status == "pending" and job.claims == claim and job.lease_until is not None
 
-    def settle(self, job: Job, outcome: Outcome, delay: timedelta | None, now: datetime) -> None:
+    def settle(self, job: Job, outcome: str, delay: timedelta | None, now: datetime) -> None:
         queue = self.queues[job.queue]
         if queue.concurrency is not None and job.runs(now):
             queue.taken = max(0, queue.taken - 1)

@@ -1,4 +1,4 @@
-"""Connections race to enqueue, claim, settle, cancel and replay: nothing is stuck, doubled or early.
+"""Connections race to enqueue, claim, settle, cancel and replay: nothing stuck, doubled or early.
 
 Few lanes and keys, so that everybody is in everybody's way; some workers die with their leases.
 RACE_SEEDS=20 races so many times, each with another seed.
@@ -21,9 +21,9 @@ from local.stack import Stack
 Json = dict[str, Any]
 
 SEEDS = range(int(os.environ.get("RACE_SEEDS", "2")))
-JOBS = 1500
+JOBS = 1200
 PRODUCERS, WORKERS = 3, 4
-# A lane whose first job is leased looks for its end every five seconds, and again after floors.
+# A lane whose first job is leased is looked at every five seconds, after slow claims every fifteen.
 FREED_WITHIN_SECONDS = 40.0
 REFUSED = {"job_running", "job_ended", "job_not_failed", "order_key_busy", "unique_key_taken"}
 
@@ -38,7 +38,7 @@ class Race:
     chance: random.Random
     enqueued: int = 0
     running: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
-    """Per order key, the jobs and claims of workers that live: from the answer to the settlement."""
+    """Per order key, the jobs and claims of living workers: from the answer to the settlement."""
     completed: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
@@ -195,13 +195,17 @@ where job.queue = any ($1) and job.completed_at is null order by job.id
 
 
 async def until_finished(race: Race) -> None:
+    """As long as one job after the other ends."""
     connection = await race.connect()
+    left = await connection.fetch(UNFINISHED, race.queues)
     try:
-        async with asyncio.timeout(FREED_WITHIN_SECONDS):
-            while await connection.fetch(UNFINISHED, race.queues):
-                await asyncio.sleep(0.1)
+        while left:
+            async with asyncio.timeout(FREED_WITHIN_SECONDS):
+                before = left
+                while left and len(left) == len(before):
+                    await asyncio.sleep(0.1)
+                    left = await connection.fetch(UNFINISHED, race.queues)
     except TimeoutError:
-        left = await connection.fetch(UNFINISHED, race.queues)
         race.faults.append(f"{len(left)} jobs are stuck: {[dict(row) for row in left[:3]]}")
     await connection.close()
 
