@@ -16,7 +16,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table as Grid
 
-from bench import cold, dev, flat, gateway, inbound, live, machine, reads
+from bench import cold, dev, flat, gateway, inbound, live, machine, reads, volume
 from bench.figures import Report
 from bench.options import Options
 from bench.queue import contest
@@ -31,11 +31,12 @@ BENCHMARKS: dict[str, Callable[[Options], Coroutine[Any, Any, Report]]] = {
     "dev": dev.measure,
     "queue": contest.measure,
     "flat": flat.measure,
+    "volume": volume.measure,
 }
 # Of a report that no terminal bounds.
 WIDTH = 110
 # These take minutes, and one installs other people's queues: only when asked for by name.
-BY_NAME = {"queue", "flat"}
+BY_NAME = {"queue", "flat", "volume"}
 
 
 def main() -> int:

@@ -15,6 +15,10 @@ class Options:
     """inbound: people who write, half of them to each provider's number."""
     jobs: int = 20_000
     """queue: jobs per measurement; slow contestants get fewer."""
+    conversations: int = 100_000
+    """volume: conversations of the one company."""
+    messages: int = 20
+    """volume: messages of each conversation."""
     quick: bool = False
     """queue: fewer jobs and settings, in less than three minutes."""
     rounds: int = 3

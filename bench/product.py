@@ -15,7 +15,7 @@ import httpx
 
 from local.processes import Child
 from local.stack import Stack, choose_port
-from tests.tenants import Project, Tenant
+from tests.tenants import CREDENTIALS_KEY, Project, Tenant
 
 ROOT = Path(__file__).parent.parent
 CRON_SECRET = "a-cron-secret-for-benchmarks"
@@ -64,6 +64,7 @@ def settings_of(stack: Stack) -> dict[str, str]:
         "SUPABASE_SECRET_KEY": stack.keys.secret_key,
         "SUPABASE_PUBLISHABLE_KEY": stack.keys.publishable_key,
         "CRON_SECRET": CRON_SECRET,
+        "CREDENTIALS_KEY": CREDENTIALS_KEY,
     }
 
 

@@ -14,6 +14,7 @@ from functions.core.auth import Authenticator
 from functions.core.db import Database
 from functions.core.http import HttpClient
 from functions.core.settings import Settings
+from functions.core.storage import Storage
 from functions.jobs import list_routes as jobs_lists
 from functions.jobs import operations as jobs_operations
 from functions.jobs import routes as jobs_routes
@@ -21,9 +22,23 @@ from functions.jobs.background import BackgroundDrain
 from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
 from functions.jobs.ticks import Ticks
+from functions.messaging import (
+    consent_routes,
+    contacts_routes,
+    conversations_routes,
+    item_routes,
+    media,
+    media_routes,
+    numbers_routes,
+    search_routes,
+)
+from functions.messaging import decisions as messaging_decisions
 from functions.messaging import handlers as messaging_handlers
 from functions.messaging import inbound as messaging_inbound
+from functions.messaging import pace as messaging_pace
 from functions.messaging import routes as messaging_routes
+from functions.messaging.credentials import Vault
+from functions.messaging.numbers import Numbers
 from functions.providers.base import Provider
 from functions.providers.evolution import EVOLUTION
 from functions.providers.meta import META
@@ -57,9 +72,38 @@ PROVIDER_CONNECTIONS = 32
 
 def create_runner(settings: Settings, db: Database, outside: HttpClient) -> Runner:
     """A runner with the handlers of all rooms; `outside` calls the providers."""
-    handlers = messaging_handlers.handlers(db, outside, PROVIDERS)
+    vault = Vault(settings.credentials_key)
+    storage = Storage(settings, outside)
+    handlers = {
+        **messaging_handlers.handlers(db, vault, outside, PROVIDERS, storage),
+        **media.handlers(db, vault, outside, PROVIDERS, storage, media.Limits.of(settings)),
+    }
     queue = Queue(db, worker=f"{settings.worker_name}/{secrets.token_hex(3)}")
     return Runner(queue, handlers, settings.queue_batch)
+
+
+def _add_messaging(
+    app: FastAPI,
+    settings: Settings,
+    db: Database,
+    auth: Authenticator,
+    outside: HttpClient,
+    drain: BackgroundDrain,
+) -> None:
+    vault = Vault(settings.credentials_key)
+    app.include_router(item_routes.router(auth, drain))
+    app.include_router(messaging_inbound.router(db, vault, PROVIDERS, drain))
+    app.include_router(messaging_routes.router(auth, drain))
+    app.include_router(messaging_decisions.router(auth))
+    app.include_router(messaging_pace.router(auth, drain))
+    app.include_router(media_routes.router(auth, Storage(settings, outside)))
+    private = settings.allow_private_servers
+    numbers = Numbers(db, vault, outside, PROVIDERS, private_servers=private)
+    app.include_router(numbers_routes.router(auth, numbers, settings))
+    app.include_router(conversations_routes.router(auth))
+    app.include_router(contacts_routes.router(auth, drain))
+    app.include_router(consent_routes.router(auth))
+    app.include_router(search_routes.router(auth))
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -79,8 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    app.include_router(messaging_inbound.router(db, PROVIDERS, drain))
-    app.include_router(messaging_routes.router(auth, drain))
+    _add_messaging(app, settings, db, auth, to_providers, drain)
     ticks = Ticks(settings, Queue(db), runner, http)
     app.include_router(jobs_routes.router(settings, Queue(db), ticks))
     app.include_router(jobs_lists.router(auth))

@@ -72,6 +72,7 @@ async def _api(stack: Stack, ports: Ports) -> AsyncIterator[tuple[str, str]]:
         "ALLOW_PRIVATE_SERVERS": "1",
     }
     os.environ.update(environment)
+    _write_down(stack.data, environment)
     child = Child(
         "the API",
         [sys.executable, "-m", "uvicorn", "functions.index:app", "--port", str(port)],
@@ -84,6 +85,13 @@ async def _api(stack: Stack, ports: Ports) -> AsyncIterator[tuple[str, str]]:
         yield url, cron_secret
     finally:
         await child.stop()
+
+
+def _write_down(folder: Path, environment: dict[str, str]) -> None:
+    """For the command line, which seals credentials with the same key."""
+    file = folder / "api.env"
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
 
 
 async def _answers(url: str) -> bool:

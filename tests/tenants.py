@@ -12,7 +12,12 @@ from uuid import uuid4
 
 import httpx
 
+from functions.messaging.credentials import Vault, place_of_address, place_of_number
+
 PASSWORD = "correct horse battery"
+# Of the API under test, and of whatever puts numbers into its database.
+CREDENTIALS_KEY = "dGVzdHMgc2VhbCB3aXRoIGEga2V5IG9mIHRoZWlycyE="
+VAULT = Vault(CREDENTIALS_KEY)
 ROLES = ("owner", "admin", "agent", "viewer")
 
 
@@ -173,14 +178,18 @@ class Project:
         """An endpoint and the number at it; the id of the number."""
         is_evolution = number.provider == "evolution"
         names = ["tokens"] if is_evolution else ["app_secrets", "verify_tokens"]
+        token_hash = hashlib.sha256(token.encode()).hexdigest()
+        secrets = {name: [number.secret] for name in names}
         endpoint_id = await self.rpc(
             "create_inbound_endpoint",
             {
                 "p_provider": number.provider,
-                "p_token_hash": hashlib.sha256(token.encode()).hexdigest(),
-                "p_secrets": {name: [number.secret] for name in names},
+                "p_token_hash": token_hash,
+                "p_secrets": VAULT.seal(secrets, place_of_address(token_hash)),
             },
         )
+        id = str(uuid4())
+        credentials = {"api_key" if is_evolution else "access_token": number.key}
         instance_id: str = await self.rpc(
             "create_instance",
             {
@@ -190,7 +199,8 @@ class Project:
                 "p_base_url": whatsapp_url if is_evolution else f"{whatsapp_url}/v24.0",
                 "p_external_id": number.external_id,
                 "p_endpoint_id": endpoint_id,
-                "p_credentials": {"api_key" if is_evolution else "access_token": number.key},
+                "p_id": id,
+                "p_credentials": VAULT.seal(credentials, place_of_number(id)),
                 "p_waba_id": number.waba_id,
                 "p_number": f"+{number.phone}",
             },

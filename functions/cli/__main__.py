@@ -9,13 +9,26 @@ import asyncio
 import os
 import sys
 
-from functions.cli import bulk, jobs, queues, schedules, watch, worker
+from functions.cli import (
+    bulk,
+    contacts,
+    conversations,
+    inbound,
+    jobs,
+    numbers,
+    queues,
+    schedules,
+    suppressions,
+    watch,
+    worker,
+)
 from functions.cli.command import DONE, REFUSED, UNREACHABLE, USAGE, Call, UsageError
 from functions.cli.connection import find_settings
 from functions.cli.output import Output
 from functions.core.db import Database
 from functions.core.errors import AppError, NotConfigured, Unauthorized, Unavailable
 from functions.core.http import HttpClient
+from functions.core.settings import Settings
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,12 +41,18 @@ def parser() -> argparse.ArgumentParser:
     worker.add(in_jobs)
     queues.add(groups)
     schedules.add(groups)
+    numbers.add(groups)
+    conversations.add(groups)
+    contacts.add(groups)
+    suppressions.add(groups)
+    inbound.add(groups)
     return root
 
 
 async def run(options: argparse.Namespace, out: Output) -> int:
     """Runs the command that was asked for; its exit code. Raises AppError."""
-    settings = find_settings(options.env_file)
+    is_offline = getattr(options, "offline", False)
+    settings = Settings() if is_offline else find_settings(options.env_file)
     http = HttpClient()
     try:
         code: int | None = await options.run(Call(options, settings, Database(settings, http), out))

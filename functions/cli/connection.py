@@ -43,7 +43,9 @@ def _development() -> dict[str, str]:
     try:
         running = orjson.loads((DEVELOPMENT / "running.json").read_bytes())
         keys = orjson.loads((DEVELOPMENT / "keys.json").read_bytes())
-        return {"SUPABASE_URL": running["url"], "SUPABASE_SECRET_KEY": keys["secret_key"]}
+        project = {"SUPABASE_URL": running["url"], "SUPABASE_SECRET_KEY": keys["secret_key"]}
+        named = DEVELOPMENT / "api.env"
+        return (_read(named) if named.exists() else {}) | project
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -7,6 +7,7 @@ AppError                     anything a caller can understand; `code` is part of
 ├── Forbidden          403   known, but not allowed
 ├── NotFound           404   no such thing, or none that the caller may see
 ├── Conflict           409   the thing is in another state; read it again before repeating
+├── Outdated           412   the thing has changed since the caller read it
 ├── TooLarge           413   the body is over the limit
 ├── NotConfigured      503   this deployment lacks settings; a retry does not help
 └── Unavailable        503   the database or an upstream does not answer; a retry is safe
@@ -53,6 +54,10 @@ class NotFound(AppError):
 
 class Conflict(AppError):
     status, default_code = 409, "conflict"
+
+
+class Outdated(AppError):
+    status, default_code = 412, "version_changed"
 
 
 class TooLarge(AppError):

@@ -24,6 +24,16 @@ class Settings:
     """CRON_SECRET: bearer of /api/queue/*; Vercel's cron sends it. At least 16 characters."""
     queue_secret: str = field(default="", repr=False)
     """QUEUE_SECRET: a second bearer of /api/queue/*, for another caller or while rotating."""
+    credentials_key: str = field(default="", repr=False)
+    """CREDENTIALS_KEY: seals the credentials of numbers, base64 of 32 bytes; several separated by
+    commas while they rotate, newest first."""
+    allow_private_servers: bool = False
+    """ALLOW_PRIVATE_SERVERS: 1 lets companies name servers of providers inside our own network; for
+    a deployment whose companies are all its operator's own."""
+    media_max_mb: float = 50.0
+    """MEDIA_MAX_MB: larger files of messages are not kept. Supabase's free plan takes 50."""
+    media_types: str = ""
+    """MEDIA_TYPES: beginnings of the mime types that are kept, as image/,audio/; all without it."""
     queue_budget_seconds: float = 50.0
     """QUEUE_BUDGET_SECONDS: how long a tick starts jobs. What runs then may take up to 45 s more;
     where the platform tells its limit, a tick keeps that too."""
@@ -53,6 +63,10 @@ class Settings:
             publishable_key=_first(env, "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"),
             cron_secret=env.get("CRON_SECRET", ""),
             queue_secret=env.get("QUEUE_SECRET", ""),
+            credentials_key=env.get("CREDENTIALS_KEY", ""),
+            allow_private_servers=env.get("ALLOW_PRIVATE_SERVERS", "").lower() in ("1", "true"),
+            media_max_mb=_number(env, "MEDIA_MAX_MB", 50.0, 0.0, 100.0),
+            media_types=env.get("MEDIA_TYPES", ""),
             queue_budget_seconds=_number(env, "QUEUE_BUDGET_SECONDS", 50.0, 1.0, 3600.0),
             queue_batch=int(_number(env, "QUEUE_BATCH", 100, 1, 1000)),
             queue_ticks=int(_number(env, "QUEUE_TICKS", 4, 1, 64)),

@@ -16,6 +16,7 @@ from functions.core.errors import Forbidden, NotFound, TooLarge, Unauthorized
 from functions.core.problems import answers
 from functions.jobs.background import BackgroundDrain
 from functions.messaging import rpc
+from functions.messaging.credentials import Vault
 from functions.messaging.endpoints import Endpoint, Endpoints
 from functions.messaging.models import Received
 from functions.providers.base import Provider
@@ -34,10 +35,12 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def router(db: Database, providers: Mapping[str, Provider], drain: BackgroundDrain) -> APIRouter:
+def router(
+    db: Database, vault: Vault, providers: Mapping[str, Provider], drain: BackgroundDrain
+) -> APIRouter:
     """The routes under /in."""
     routes = APIRouter(prefix="/in", tags=["inbound"])
-    endpoints = Endpoints(db)
+    endpoints = Endpoints(db, vault)
 
     def provider_named(name: str) -> Provider:
         if name not in providers:

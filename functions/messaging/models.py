@@ -4,94 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
-
-OutboundType = Literal["text", "image", "audio", "video", "document", "template", "reaction"]
-
-
-class Media(BaseModel):
-    """A file that the provider fetches by its address."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str = Field(pattern=r"^https?://", max_length=2048)
-    mime_type: str | None = Field(default=None, max_length=100)
-    file_name: str | None = Field(default=None, max_length=255)
-
-
-class Template(BaseModel):
-    """An approved message template, with its parameters in Meta's form."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(min_length=1, max_length=512)
-    language: str = Field(min_length=2, max_length=15)
-    components: list[dict[str, Any]] = Field(default_factory=list)
-
-
-EXAMPLE: dict[str, JsonValue] = {
-    "id": "8f14e45f-ceea-467f-a8f2-7d3bb1c9a001",
-    "instance_id": "c9f0f895-fb98-4b91-99f5-1fd0e3a8b002",
-    "to": "+5511987654321",
-    "body": "Bom dia! Seu pedido saiu.",
-}
-
-
-class NewMessage(BaseModel):
-    """A message to send: to a conversation, or to a phone through one of the company's numbers."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
-
-    id: UUID = Field(description="Chosen by the caller: the same id twice sends once.")
-    company_id: UUID | None = Field(
-        default=None, description="Needed by users of several companies."
-    )
-    conversation_id: UUID | None = Field(
-        default=None, description="Where to send; instead of instance_id and to."
-    )
-    instance_id: UUID | None = Field(
-        default=None, description="The company's number to send from; needs to."
-    )
-    to: str | None = Field(
-        default=None,
-        max_length=32,
-        description="A phone number with country code, e.g. +5511987654321.",
-    )
-    type: OutboundType = "text"
-    body: str | None = Field(
-        default=None,
-        max_length=16_000,
-        description="The text, the caption, or the emoji of a reaction.",
-    )
-    media: Media | None = None
-    template: Template | None = None
-    reply_to: str | None = Field(
-        default=None,
-        max_length=300,
-        description="Provider id of the message that this one answers.",
-    )
-    target: str | None = Field(
-        default=None,
-        max_length=300,
-        description="Provider id of the message that a reaction is about.",
-    )
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> "NewMessage":
-        addressed = (self.conversation_id, self.instance_id, self.to)
-        given = tuple(part is not None for part in addressed)
-        if given not in ((True, False, False), (False, True, True)):
-            raise ValueError("give conversation_id, or instance_id and to")
-        if self.type == "text" and not self.body:
-            raise ValueError("a text needs a body")
-        if self.type in {"image", "audio", "video", "document"} and self.media is None:
-            raise ValueError(f"type {self.type} needs media")
-        if self.type == "template" and self.template is None:
-            raise ValueError("type template needs template")
-        if self.type == "reaction" and self.target is None:
-            raise ValueError("a reaction needs a target")
-        return self
-
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MessageStatus = Literal[
     "received",
@@ -118,6 +31,7 @@ class Message(BaseModel):
     rev: int = Field(description="Version of the conversation at this message's last change.")
     direction: Literal["in", "out"]
     origin: str = Field(description="contact, agent, api, ...; who wrote it, and where.")
+    purpose: Literal["service", "marketing"]
     type: str
     status: MessageStatus
     occurred_at: datetime
@@ -125,9 +39,13 @@ class Message(BaseModel):
     media: dict[str, Any] | None
     payload: dict[str, Any] | None
     author: dict[str, Any] | None
-    reply_to: str | None
+    reply_to: str | None = Field(description="Provider id of the message that this one answers.")
+    reply_to_id: UUID | None = Field(description="Ours of it, once it is in the conversation.")
+    quoted: dict[str, Any] | None = Field(description="{author, type, body} of it, as told.")
     target: str | None
     provider_message_id: str | None
+    original: dict[str, Any] | None = Field(description="{type, body} before an edit.")
+    reactions: list[dict[str, Any]] | None = Field(description="[{actor, emoji, at}].")
     error_code: str | None = Field(description="Why it failed: the provider's code, or ours.")
     error_detail: str | None
     accepted_at: datetime | None
@@ -135,9 +53,17 @@ class Message(BaseModel):
     delivered_at: datetime | None
     read_at: datetime | None
     failed_at: datetime | None
+    edited_at: datetime | None
+    revoked_at: datetime | None = Field(description="Deleted for everyone; the text stays here.")
     deleted_at: datetime | None = Field(description="Set in tombstones on Realtime; null in lists.")
+    needs_decision: bool = Field(
+        description="It is unknown whether it was sent, and a person has to say so."
+    )
     created_by: UUID | None = Field(description="The user who wrote it; null for API keys.")
     created_at: datetime
+
+
+ConversationStatus = Literal["open", "pending", "closed"]
 
 
 class Conversation(BaseModel):
@@ -150,12 +76,20 @@ class Conversation(BaseModel):
     kind: Literal["direct", "group", "broadcast", "newsletter"]
     address: str = Field(description="What the provider calls the chat.")
     title: str | None
-    status: Literal["open", "closed"]
+    status: ConversationStatus = Field(
+        description="pending: we have answered; who writes opens it."
+    )
+    assignee_id: UUID | None = Field(description="The member who takes care of it.")
     unread: int
     last_message_at: datetime
     last_message_preview: str | None
     last_message_direction: Literal["in", "out"] | None
     last_inbound_at: datetime | None
+    window_closes_at: datetime | None = Field(
+        description="Until then Meta takes free text, 24 hours after the person's last message."
+    )
+    waiting_since: datetime | None = Field(description="The first message without an answer.")
+    bot_paused_until: datetime | None = Field(description="A person has taken over until then.")
     version: int = Field(description="Version of its messages when this row last changed.")
     rev: int = Field(description="Version of the inbox at this conversation's last change.")
     created_at: datetime
@@ -172,6 +106,100 @@ class ConversationPage(BaseModel):
     """With `fields`, each row has only those."""
 
     data: list[Conversation]
+    next_cursor: str | None = Field(
+        description="Null: this was all. With several filters a page may be short, even empty."
+    )
+    total: int | None = Field(description="With `page`: how many, counted up to 10000.")
+
+
+class ConversationContact(BaseModel):
+    """Whom a direct conversation is with."""
+
+    id: UUID
+    name: str | None
+    phone: str | None
+
+
+class ConversationEvent(BaseModel):
+    """Something done with a conversation."""
+
+    id: int
+    action: Literal["assignee", "status", "read", "bot_pause"]
+    old_value: str | None
+    new_value: str | None
+    cause: Literal["person", "service", "event"] = Field(
+        description="A member; an API key or the command line; a message, or a member who left."
+    )
+    actor_id: UUID | None
+    created_at: datetime
+
+
+class ConversationDetail(Conversation):
+    """A conversation, whom it is with and the last 20 things done with it, newest first."""
+
+    contact: ConversationContact | None
+    events: list[ConversationEvent]
+
+
+class ConversationChanges(BaseModel):
+    """What to change; what is not named stays."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"status": "closed", "read": True}]}
+    )
+
+    assignee_id: UUID | None = Field(default=None, description="A member; null is nobody.")
+    status: ConversationStatus = "open"
+    read: Literal[True] = Field(default=True, description="Nothing is unread.")
+    bot_paused_until: datetime | None = Field(default=None, description="null ends the pause.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "ConversationChanges":
+        if not self.model_fields_set:
+            raise ValueError("name what to change")
+        return self
+
+
+class BotPause(BaseModel):
+    """How long the bot of a conversation keeps silent."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"minutes": 120}]})
+
+    minutes: int | None = Field(
+        default=None, ge=1, le=10_080, description="Without it: as the company has set."
+    )
+
+
+class FoundMessage(BaseModel):
+    """A message as a search shows it."""
+
+    id: UUID
+    conversation_id: UUID
+    seq: int
+    type: str
+    direction: Literal["in", "out"]
+    occurred_at: datetime
+    body: str = Field(description="At most 500 characters of it.")
+    title: str = Field(description="Whose conversation it is in.")
+    rank: float
+
+
+class FoundMessagePage(BaseModel):
+    data: list[FoundMessage]
+    next_cursor: str | None
+
+
+class FoundContact(BaseModel):
+    """A contact, and the conversations with them, latest first."""
+
+    id: UUID
+    name: str | None
+    phone: str | None
+    conversation_ids: list[UUID]
+
+
+class FoundContactPage(BaseModel):
+    data: list[FoundContact]
     next_cursor: str | None
 
 

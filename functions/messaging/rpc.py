@@ -1,10 +1,12 @@
 """Messaging's SQL functions. SQL: supabase/migrations/*_messaging_*.sql."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from functions.core.db import Answer, Rpc
-from functions.messaging.models import NewMessage
+from functions.messaging.outgoing import NewMessage
 from functions.providers.base import Item, SendResult
 
 Json = dict[str, Any]
@@ -62,10 +64,108 @@ async def record_send_result(
             "p_code": result.code,
             "p_error": result.error,
             "p_retry_after_seconds": result.retry_after_seconds,
-            "p_scope": result.scope,
+            "p_error_class": result.error_class,
+            "p_reaction": result.reaction and asdict(result.reaction),
+            "p_identities": [asdict(identity) for identity in result.identities],
         },
     )
     return recorded
+
+
+async def react_to_report(rpc: Rpc, message_id: str) -> None:
+    """Does what follows from the report that a message failed, once. Safe to repeat."""
+    await rpc.call("react_to_report", {"p_message_id": message_id})
+
+
+async def get_read_messages(rpc: Rpc, conversation_id: str, count: int) -> Json | None:
+    """{instance, chat, message_ids} of what the contact shall see as read."""
+    read: Json | None = await rpc.call(
+        "get_read_messages", {"p_conversation_id": conversation_id, "p_count": count}
+    )
+    return read
+
+
+async def begin_reconcile(rpc: Rpc, message_id: str) -> Json | None:
+    """{instance, message, since, others} of an unknown message; None when it is known by now."""
+    order: Json | None = await rpc.call("begin_reconcile", {"p_message_id": message_id})
+    return order
+
+
+async def record_reconciled(rpc: Rpc, message_id: str, found: SendResult) -> bool:
+    """An unknown message was sent under this id; False when that is another message's."""
+    done: bool = await rpc.call(
+        "record_reconciled",
+        {
+            "p_message_id": message_id,
+            "p_provider_message_id": found.provider_message_id,
+            "p_identities": [asdict(identity) for identity in found.identities],
+        },
+    )
+    return done
+
+
+async def ask_for_decision(rpc: Rpc, message_id: str) -> None:
+    """Nobody could find out whether it was sent: a person has to say. Safe to repeat."""
+    await rpc.call("ask_for_decision", {"p_message_id": message_id})
+
+
+async def get_sending_rules(rpc: Rpc, company_id: str | None) -> Answer:
+    """When a company writes to nobody who did not write first."""
+    return await rpc.raw("get_sending_rules", {"p_company_id": company_id})
+
+
+async def set_sending_rules(rpc: Rpc, rules: Json, company_id: str | None) -> Answer:
+    """Changes some of them; answers all. Raises role_required."""
+    return await rpc.raw("set_sending_rules", {"p_rules": rules, "p_company_id": company_id})
+
+
+async def set_number_pace(
+    rpc: Rpc, instance_id: UUID, pace: Json, company_id: str | None
+) -> Answer:
+    """Changes some of the pace of a number; answers all. Raises instance_not_found."""
+    return await rpc.raw(
+        "set_number_pace",
+        {"p_instance_id": instance_id, "p_pace": pace, "p_company_id": company_id},
+    )
+
+
+async def watch_numbers(rpc: Rpc) -> Json:
+    """Has suspect numbers probed, and speeds up those that were slowed; {suspects, restored}."""
+    done: Json = await rpc.call("watch_numbers", {})
+    return done
+
+
+async def begin_probe(rpc: Rpc, instance_id: str) -> Json | None:
+    """{instance, number} to ask; None for a number that does not claim to be connected."""
+    order: Json | None = await rpc.call("begin_probe", {"p_instance_id": instance_id})
+    return order
+
+
+async def record_probe(rpc: Rpc, instance_id: str, is_alive: bool, reason: str | None) -> Json:
+    """A dead number rests and is probed again; {state}."""
+    recorded: Json = await rpc.call(
+        "record_probe",
+        {"p_instance_id": instance_id, "p_is_alive": is_alive, "p_reason": reason},
+    )
+    return recorded
+
+
+async def resolve_message(
+    rpc: Rpc, message_id: UUID, decision: str, company_id: str | None
+) -> Answer:
+    """The message after a person's word. Raises message_not_found, decision_not_needed."""
+    return await rpc.raw(
+        "resolve_message",
+        {"p_message_id": message_id, "p_decision": decision, "p_company_id": company_id},
+    )
+
+
+async def resume_sending(rpc: Rpc, instance_id: UUID, company_id: str | None) -> Json:
+    """Ends the pauses of a number; {id}. Raises instance_not_found, role_required."""
+    resumed: Json = await rpc.call(
+        "resume_sending", {"p_instance_id": instance_id, "p_company_id": company_id}
+    )
+    return resumed
 
 
 async def send_message(
@@ -83,16 +183,12 @@ async def send_message(
             "p_to": to,
             "p_company_id": company_id,
             "p_media": message.media and message.media.model_dump(exclude_none=True),
-            "p_payload": message.template and {"template": message.template.model_dump()},
+            "p_payload": message.payload,
             "p_reply_to": message.reply_to,
             "p_target": message.target,
+            "p_purpose": message.purpose,
         },
     )
-
-
-async def list_conversations(rpc: Rpc, params: Json) -> Answer:
-    """A page of the inbox; body null when the caller's ETag is current."""
-    return await rpc.raw("list_conversations", params)
 
 
 async def list_messages(rpc: Rpc, params: Json) -> Answer:

@@ -3,6 +3,8 @@
 -- The inbox of a company is the scope inbox:<company>: `rev` is the inbox version of a
 -- conversation's last change here. A conversation's own messages are the scope
 -- conversation:<id> (see messaging_messages). Whoever changes this table locks the inbox first.
+--
+-- What people do with a conversation (assign, close, read, pause its bot) is messaging_handling.
 
 set lock_timeout = '5s';
 
@@ -16,33 +18,51 @@ create table public.conversations (
   address text not null,
   title text,
   status text not null default 'open',
+  assignee_id uuid,
   unread integer not null default 0,
   last_message_at timestamptz not null default now(),
   last_message_preview text,
   last_message_direction text,
-  -- WhatsApp takes free text only within 24 hours of this.
   last_inbound_at timestamptz,
+  -- Until then Meta's API takes free text, later only templates. Evolution has no such limit.
+  window_closes_at timestamptz,
+  -- Since when the person has been without an answer.
+  waiting_since timestamptz,
+  -- A person has taken over: nothing automatic is written until then.
+  bot_paused_until timestamptz,
   -- Version of the conversation when this row last changed.
   version bigint not null default 0,
   rev bigint not null default 0,
   created_at timestamptz not null default now(),
   foreign key (company_id, instance_id) references public.instances (company_id, id) on delete cascade,
   foreign key (company_id, contact_id) references public.contacts (company_id, id) on delete cascade,
+  -- At the end, because a company goes with its members and conversations in any order.
+  foreign key (company_id, assignee_id) references public.company_members (company_id, user_id)
+    deferrable initially deferred,
   constraint a_conversation_kind_is_known check (kind in ('direct', 'group', 'broadcast', 'newsletter')),
   constraint only_direct_conversations_have_a_contact check ((kind = 'direct') = (contact_id is not null)),
-  constraint a_conversation_status_is_known check (status in ('open', 'closed')),
+  constraint a_conversation_status_is_known check (status in ('open', 'pending', 'closed')),
+  constraint a_pause_of_the_bot_ends check (isfinite(bot_paused_until)),
   constraint unread_is_not_negative check (unread >= 0)
 ) with (fillfactor = 80);
-comment on table public.conversations is 'One thread per number and person or group. open <-> closed; a new message opens it.';
+comment on table public.conversations is
+  'One thread per number and person or group. open <-> pending (we have answered) <-> closed; a message from outside opens it.';
 create unique index conversations_by_company on public.conversations (company_id, id);
 -- One thread per number and person.
 create unique index conversations_by_contact on public.conversations (instance_id, contact_id) where kind = 'direct';
 -- One thread per number and group.
 create unique index conversations_by_group on public.conversations (instance_id, address) where kind <> 'direct';
 create index conversations_in_inbox_order on public.conversations (company_id, last_message_at desc, id desc);
+-- The inbox narrowed: each list reads one of these in its order.
+create index conversations_by_status on public.conversations (company_id, status, last_message_at desc, id desc);
+create index conversations_by_assignee
+  on public.conversations (company_id, assignee_id, status, last_message_at desc, id desc);
+create index conversations_of_instance on public.conversations (company_id, instance_id, last_message_at desc, id desc);
+create index conversations_unread on public.conversations (company_id, last_message_at desc, id desc) where unread > 0;
+create index conversations_of_groups on public.conversations (company_id, last_message_at desc, id desc) where kind <> 'direct';
+create index conversations_waiting on public.conversations (company_id, waiting_since, id) where waiting_since is not null;
 create index conversations_in_rev_order on public.conversations (company_id, rev);
 create index conversations_of_contact on public.conversations (company_id, contact_id);
-create index conversations_of_instance on public.conversations (company_id, instance_id);
 
 alter table public.conversations enable row level security;
 create policy "members read the conversations" on public.conversations for select to authenticated
@@ -82,6 +102,19 @@ comment on function private.conversations_take_a_version is 'Every change of a c
 create trigger conversations_take_a_version before insert or update on public.conversations
   for each row execute function private.conversations_take_a_version();
 
+create function private.conversations_derive_times()
+returns trigger language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  new.window_closes_at := new.last_inbound_at + interval '24 hours';
+  new.waiting_since := case when new.last_message_direction = 'in' and new.status <> 'closed'
+    then coalesce(new.waiting_since, new.last_message_at) end;
+  return new;
+end $$;
+comment on function private.conversations_derive_times is
+  'A person waits from their first message without an answer, until we write or somebody closes the conversation.';
+create trigger conversations_derive_times before insert or update on public.conversations
+  for each row execute function private.conversations_derive_times();
+
 -- definer because only the database may write to realtime.messages.
 create function private.conversations_broadcast()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$
@@ -97,6 +130,21 @@ create trigger conversations_broadcast_inserts after insert on public.conversati
   referencing new table as changed for each statement execute function private.conversations_broadcast();
 create trigger conversations_broadcast_updates after update on public.conversations
   referencing new table as changed for each statement execute function private.conversations_broadcast();
+
+-- definer because whoever removes a member writes no conversations.
+create function private.members_leave_conversations()
+returns trigger language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if exists (select from public.companies where id = old.company_id) then
+    perform private.lock_inbox(old.company_id);
+    update public.conversations set assignee_id = null
+    where company_id = old.company_id and assignee_id = old.user_id;
+  end if;
+  return old;
+end $$;
+comment on function private.members_leave_conversations is 'Who leaves a company leaves its conversations to nobody.';
+create trigger members_leave_conversations before delete on public.company_members
+  for each row execute function private.members_leave_conversations();
 
 create function private.resolve_conversation(
   p_instance public.instances, p_kind text, p_address text, p_contact_id uuid, p_title text
@@ -189,32 +237,162 @@ grant execute on function
   private.row_as_json, private.page_result, private.page_cursor, private.cursor_part, private.cursor_time
 to authenticated, service_role;
 
+create function private.check_inbox_filter(p_filter jsonb)
+returns jsonb language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_assignee text := p_filter ->> 'assignee';
+begin
+  if v_assignee = 'me' and (select auth.uid()) is null then
+    raise exception using errcode = 'PT422', message = 'invalid_filter',
+      detail = 'An API key is nobody: there is no assignee me.', hint = 'Name the id of a member.';
+  elsif v_assignee = 'me' then
+    p_filter := jsonb_set(p_filter, '{assignee}', to_jsonb((select auth.uid())));
+  elsif v_assignee <> 'none' and not pg_input_is_valid(v_assignee, 'uuid') then
+    raise exception using errcode = 'PT422', message = 'invalid_filter',
+      detail = 'The assignee is me, none or the id of a member.';
+  end if;
+  if p_filter ->> 'status' not in ('open', 'pending', 'closed') then
+    raise exception using errcode = 'PT422', message = 'invalid_filter',
+      detail = 'The status is open, pending or closed.';
+  elsif p_filter ->> 'kind' not in ('direct', 'group', 'broadcast', 'newsletter') then
+    raise exception using errcode = 'PT422', message = 'invalid_filter',
+      detail = 'The kind is direct, group, broadcast or newsletter.';
+  elsif p_filter ->> 'sort' not in ('newest', 'waiting') then
+    raise exception using errcode = 'PT422', message = 'invalid_filter',
+      detail = 'The sort is newest or waiting.';
+  end if;
+  return jsonb_strip_nulls(p_filter);
+end $$;
+comment on function private.check_inbox_filter is 'The filter without what was not asked for, and with me as an id. Raises invalid_filter.';
+
+create function private.inbox_lead(p_filter jsonb)
+returns text[] language sql immutable security invoker set search_path = '' as $$
+  select case
+    when p_filter ->> 'sort' = 'waiting' then '{}'
+    when p_filter ->> 'unread' = 'true' then '{unread}'
+    when p_filter ? 'assignee' then '{assignee,status}'
+    when p_filter ? 'instance_id' then '{instance_id}'
+    when p_filter ? 'status' then '{status}'
+    else '{}'
+  end::text[]
+$$;
+comment on function private.inbox_lead is 'The filters that the index of a list answers; the others pick from what it finds.';
+
+-- The text that is executed holds no value but checked ones, quoted: planned anew for each list,
+-- it reads exactly one index, in its order.
+create function private.conversations_in_sight(p_company_id uuid, p_filter jsonb, p_at timestamptz, p_id uuid, p_limit integer)
+returns setof public.conversations language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_is_waiting boolean := coalesce(p_filter ->> 'sort' = 'waiting', false);
+  v_lead text[] := private.inbox_lead(p_filter);
+  v_assignee text := p_filter ->> 'assignee';
+  v_order text := case when v_is_waiting then 'waiting_since, id' else 'last_message_at desc, id desc' end;
+  v_page text := format(
+    '(select * from public.conversations where company_id = $1 and %s and %%s order by %s limit $4)',
+    case when v_is_waiting then 'waiting_since is not null and (waiting_since, id) > ($2, $3)'
+      else '(last_message_at, id) < ($2, $3)' end,
+    v_order
+  );
+  v_pages text;
+begin
+  if 'assignee' = any (v_lead) then
+    v_assignee := case v_assignee when 'none' then 'assignee_id is null' else format('assignee_id = %L', v_assignee) end;
+    select string_agg(format(v_page, format('%s and status = %L', v_assignee, status)), ' union all ') into v_pages
+    from unnest(array['open', 'pending', 'closed']) as status where coalesce(p_filter ->> 'status' = status, true);
+  else
+    v_pages := format(v_page, case
+      when 'unread' = any (v_lead) then 'unread > 0'
+      when 'instance_id' = any (v_lead) then format('instance_id = %L', p_filter ->> 'instance_id')
+      when 'status' = any (v_lead) then format('status = %L', p_filter ->> 'status')
+      when p_filter ->> 'kind' <> 'direct' then 'kind <> ''direct'''
+      else 'true'
+    end);
+  end if;
+  return query execute format('select * from (%s) as listed order by %s limit $4', v_pages, v_order)
+  using p_company_id,
+    coalesce(p_at, case when v_is_waiting then '-infinity' else 'infinity' end::timestamptz),
+    coalesce(p_id, case when v_is_waiting then '00000000-0000-0000-0000-000000000000'
+      else 'ffffffff-ffff-ffff-ffff-ffffffffffff' end::uuid),
+    p_limit;
+end $$;
+comment on function private.conversations_in_sight is
+  'The next p_limit conversations among which a page is looked for, in its order: those of the leading filter.';
+
+grant execute on function
+  private.check_inbox_filter, private.inbox_lead, private.conversations_in_sight
+to authenticated, service_role;
+
+create function private.page_of_inbox(p_company_id uuid, p_filter jsonb, p_cursor text, p_skip integer, p_limit integer, p_window integer, p_fields text[])
+returns json language sql stable security invoker set search_path = '' as $$
+  with seen as materialized (
+    select row_number() over () as place, conversation
+    from private.conversations_in_sight(
+      p_company_id, p_filter, private.cursor_time(p_cursor), private.cursor_part(p_cursor, 2)::uuid, p_window
+    ) as conversation
+  ), found as materialized (
+    select row_number() over (order by place) as place, conversation from seen
+    where (select p_filter - 'sort' - private.inbox_lead(p_filter) = '{}') or (
+      coalesce((conversation).status = p_filter ->> 'status', true)
+      and coalesce((conversation).kind = p_filter ->> 'kind', true)
+      and coalesce((conversation).instance_id = (p_filter ->> 'instance_id')::uuid, true)
+      and coalesce(((conversation).unread > 0) = (p_filter ->> 'unread')::boolean, true)
+      and coalesce(coalesce((conversation).assignee_id::text, 'none') = p_filter ->> 'assignee', true)
+    )
+  ), last as (
+    (select conversation from found
+     where place = p_skip + p_limit and exists (select from found where place > p_skip + p_limit))
+    union all
+    (select conversation from seen where place = p_window)
+    limit 1
+  )
+  select json_build_object(
+    'data', coalesce(
+      json_agg(private.row_as_json(to_jsonb(conversation), p_fields) order by place)
+        filter (where place > p_skip and place <= p_skip + p_limit), '[]'
+    ),
+    'next_cursor', (
+      select private.page_cursor(
+        case when p_filter ->> 'sort' = 'waiting' then (conversation).waiting_since else (conversation).last_message_at end,
+        (conversation).id::text
+      ) from last
+    ),
+    'total', case when p_window = 10000 then count(*) end
+  ) from found
+$$;
+comment on function private.page_of_inbox is
+  'Conversations of a filter, behind p_cursor and p_skip more, out of the next p_window in sight; counted where that is 10000.';
+grant execute on function private.page_of_inbox to authenticated, service_role;
+
 create function public.list_conversations(
   p_company_id uuid default null, p_limit integer default 50, p_cursor text default null,
-  p_fields text[] default null, p_status text default null, p_if_none_match text default null
+  p_fields text[] default null, p_status text default null, p_if_none_match text default null,
+  p_assignee text default null, p_unread boolean default null, p_instance_id uuid default null,
+  p_kind text default null, p_sort text default 'newest', p_page integer default null
 )
 returns json language plpgsql stable security invoker set search_path = '' as $$
 declare
   v_company_id uuid := private.acting_company(p_company_id);
-  v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
-  v_after_id uuid := coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_filter jsonb := private.check_inbox_filter(jsonb_build_object(
+    'status', p_status, 'assignee', p_assignee, 'unread', p_unread, 'instance_id', p_instance_id, 'kind', p_kind, 'sort', p_sort
+  ));
   v_limit integer := least(greatest(p_limit, 1), 200);
+  v_page integer := case when p_page is not null then least(greatest(p_page, 1), 10001) end;
 begin
+  if v_page * v_limit > 10000 or (v_page is not null and p_cursor is not null) then
+    raise exception using errcode = 'PT422', message = 'invalid_page',
+      detail = 'Pages by number reach 10000 conversations far, and take no cursor.', hint = 'Walk on with next_cursor.';
+  end if;
   if private.answer_with_etag('inbox:' || v_company_id, p_if_none_match) then
     return null;
   end if;
-  return private.page_result((
-    select jsonb_agg(to_jsonb(page) order by last_message_at desc, id desc) from (
-      select * from public.conversations
-      where company_id = v_company_id and (last_message_at, id) < (v_after, v_after_id)
-        and (p_status is null or status = p_status)
-      order by last_message_at desc, id desc
-      limit v_limit + 1
-    ) as page
-  ), v_limit, p_fields, 'last_message_at', 'id');
+  return private.page_of_inbox(v_company_id, v_filter, p_cursor, coalesce((v_page - 1) * v_limit, 0), v_limit, case
+    when v_page is not null then 10000
+    when v_filter - 'sort' - private.inbox_lead(v_filter) = '{}' then v_limit + 1
+    else 2000
+  end, p_fields);
 end $$;
 comment on function public.list_conversations is
-  'A page of the inbox, newest first. Null when p_if_none_match is the current ETag, which the response carries.';
+  'A page of the inbox: newest first, or with p_sort waiting those whose person waits longest. Of a status, assignee (me, none, a member), unread, instance, kind. Where several filters meet, a page looks at 2000 conversations and may be short, even empty: the list ends where next_cursor is null. With p_page, pages by number and the total, both within the first 10000. Null when p_if_none_match is the current ETag, which the response carries. Raises invalid_filter, invalid_page.';
 grant execute on function public.list_conversations to authenticated, service_role;
 
 create function public.sync_inbox(p_id uuid, p_after bigint, p_epoch uuid, p_limit integer default 200)

@@ -8,6 +8,9 @@
 -- blindly. failed is above sent and below delivered: a message that arrived did not fail.
 -- An incoming message is always `received`.
 --
+-- What others do to a message later (*_messaging_changes.sql) is shown on it: reactions, edited_at
+-- with `original` as it was before, revoked_at. An answer names what it quotes.
+--
 -- The messages of a conversation are the scope conversation:<id>: `seq` is the order of birth,
 -- `rev` the version of the last change. A message that vanished stays as a tombstone (deleted_at).
 
@@ -23,6 +26,8 @@ create table public.messages (
   rev bigint not null default 0,
   direction text not null default 'out',
   origin text not null default 'agent',
+  -- What it is for: somebody who wants no marketing still gets answers.
+  purpose text not null default 'service',
   type text not null default 'text',
   status text not null default 'queued',
   -- When it was said, as the provider tells; the order in which people read.
@@ -32,8 +37,16 @@ create table public.messages (
   payload jsonb,
   author jsonb,
   reply_to text,
+  -- Of the message in this conversation that reply_to names, once it is here. No foreign key: the
+  -- trigger sets it.
+  reply_to_id uuid,
+  quoted jsonb,
   target text,
   provider_message_id text,
+  -- Unknown, and nobody could find out: a person says whether it was sent (*_messaging_reconcile.sql).
+  needs_decision boolean not null default false,
+  original jsonb,
+  reactions jsonb,
   error_code text,
   error_detail text,
   accepted_at timestamptz,
@@ -41,6 +54,8 @@ create table public.messages (
   delivered_at timestamptz,
   read_at timestamptz,
   failed_at timestamptz,
+  edited_at timestamptz,
+  revoked_at timestamptz,
   deleted_at timestamptz,
   created_by uuid references auth.users (id) on delete set null,
   created_at timestamptz not null default now(),
@@ -48,6 +63,7 @@ create table public.messages (
   constraint a_direction_is_in_or_out check (direction in ('in', 'out')),
   constraint an_origin_is_known
     check (origin in ('contact', 'agent', 'api', 'campaign', 'followup', 'ai', 'phone_echo', 'api_echo')),
+  constraint a_purpose_is_known check (purpose in ('service', 'marketing')),
   constraint a_message_status_is_known check (status in (
     'received', 'queued', 'sending', 'unknown', 'accepted', 'sent', 'failed', 'delivered', 'read', 'played'
   )),
@@ -57,6 +73,8 @@ create table public.messages (
   )),
   constraint a_text_that_we_send_has_a_body check (
     origin in ('contact', 'phone_echo', 'api_echo') or type <> 'text' or coalesce(length(body), 0) > 0
+    -- A tombstone says nothing.
+    or deleted_at is not null
   ),
   constraint only_incoming_messages_are_received check ((direction = 'in') = (status = 'received')),
   constraint a_body_is_at_most_64_kilobytes check (octet_length(body) <= 65536),
@@ -66,13 +84,23 @@ create table public.messages (
 comment on table public.messages is
   'Messages of both directions. queued < sending < unknown < accepted < sent < failed < delivered < read < played.';
 comment on column public.messages.id is 'Chosen by the sender: sending the same id twice sends once.';
-comment on column public.messages.target is 'Provider id of the message that a reaction, edit or revoke is about.';
+comment on column public.messages.target is 'Provider id of the message that a reaction, edit, revoke or vote is about.';
+comment on column public.messages.reply_to is 'Provider id of the message that this one answers.';
+comment on column public.messages.quoted is 'What it answers, {author, type, body}, as the sender''s phone remembers it.';
+comment on column public.messages.original is 'Of an edited message: {type, body} before the first edit.';
+comment on column public.messages.reactions is '[{actor, emoji, at}], the latest of each actor: us, contact, or a member of the group.';
+comment on column public.messages.revoked_at is 'Deleted for everyone; the text stays for the company.';
 -- A provider message is stored once per number.
 create unique index messages_by_provider_id on public.messages (instance_id, provider_message_id)
   where provider_message_id is not null;
 create index messages_in_reading_order on public.messages (company_id, conversation_id, occurred_at desc, seq desc);
 create index messages_in_rev_order on public.messages (conversation_id, rev);
+-- Answers that wait for what they quote, and votes.
+create index messages_by_reply_to on public.messages (conversation_id, reply_to) where reply_to is not null;
+create index messages_by_target on public.messages (instance_id, target) where target is not null;
 create index messages_by_author on public.messages (created_by) where created_by is not null;
+-- What a provider has taken and not passed on.
+create index messages_accepted on public.messages (instance_id, accepted_at) where status = 'accepted' and direction = 'out';
 
 alter table public.messages enable row level security;
 create policy "members read the messages" on public.messages for select to authenticated
@@ -81,8 +109,16 @@ create policy "members read the messages" on public.messages for select to authe
 create policy "agents send messages" on public.messages for insert to authenticated
   with check (company_id in (select private.my_company_ids('agent')) and direction = 'out' and status = 'queued');
 grant select on public.messages to authenticated;
-grant insert (id, company_id, conversation_id, type, body, media, payload, reply_to, target) on public.messages to authenticated;
+grant insert (id, company_id, conversation_id, purpose, type, body, media, payload, reply_to, target) on public.messages to authenticated;
 grant select, insert, update, delete on public.messages to service_role;
+
+
+create function private.object_or_null(p_value jsonb)
+returns jsonb language sql immutable security invoker set search_path = '' as $$
+  select case when jsonb_typeof(p_value) = 'object' and p_value <> '{}' then p_value end
+$$;
+comment on function private.object_or_null is 'A JSON object with something in it, or null.';
+grant execute on function private.object_or_null to service_role;
 
 
 -- Versions and broadcasts -------------------------------------------------------------------
@@ -103,11 +139,15 @@ begin
   new.rev := private.next_version('conversation:' || new.conversation_id, new.company_id);
   new.seq := new.rev;
   new.instance_id := (select instance_id from public.conversations where id = new.conversation_id);
+  new.reply_to_id := (
+    select id from public.messages
+    where instance_id = new.instance_id and provider_message_id = new.reply_to and conversation_id = new.conversation_id
+  );
   new.created_by := coalesce(new.created_by, (select auth.uid()));
   new.origin := case when new.origin = 'agent' and new.created_by is null then 'api' else new.origin end;
   return new;
 end $$;
-comment on function private.messages_are_born is 'Gives a new message its place in the conversation, its number and its author.';
+comment on function private.messages_are_born is 'Gives a new message its place in the conversation, its number, its author and what it answers.';
 create trigger messages_are_born before insert on public.messages
   for each row execute function private.messages_are_born();
 
@@ -139,9 +179,10 @@ create trigger messages_broadcast_inserts after insert on public.messages
 create trigger messages_broadcast_updates after update on public.messages
   referencing new table as changed for each statement execute function private.messages_broadcast();
 
-create function private.message_preview(p_type text, p_body text)
+create function private.message_preview(p_type text, p_body text, p_revoked_at timestamptz default null)
 returns text language sql immutable security invoker set search_path = '' as $$
-  select case when coalesce(p_body, '') = '' then '[' || p_type || ']' else left(p_body, 140) end
+  select case when p_revoked_at is not null then '[revoke]' when coalesce(p_body, '') = '' then '[' || p_type || ']'
+    else left(p_body, 140) end
 $$;
 comment on function private.message_preview is 'The line that the inbox shows for a message.';
 grant execute on function private.message_preview to service_role;
@@ -152,7 +193,7 @@ returns trigger language plpgsql volatile security definer set search_path = '' 
 begin
   update public.conversations as conversation set
     version = summary.version,
-    status = 'open',
+    status = case when summary.incoming > 0 then 'open' else conversation.status end,
     last_message_at = case when summary.is_newest then summary.at else conversation.last_message_at end,
     last_message_preview = case when summary.is_newest then summary.preview else last_message_preview end,
     last_message_direction = case when summary.is_newest then summary.direction else last_message_direction end,
@@ -215,7 +256,11 @@ create function private.apply_status(
 )
 returns void language sql volatile security invoker set search_path = '' as $$
   with report as (
-    select messages.*, private.status_rank(p_status) > private.status_rank(status) as is_higher
+    select
+      messages.*, private.status_rank(p_status) > private.status_rank(status) as is_higher,
+      -- Of two reports of the same failure the earlier one says why.
+      p_status = 'failed' and status = 'failed' and (p_at, coalesce(p_error ->> 'code', '')) < (failed_at, coalesce(error_code, ''))
+        as is_earlier
     from public.messages where id = p_message_id and direction = 'out'
   ), moved as (
     select
@@ -229,10 +274,10 @@ returns void language sql volatile security invoker set search_path = '' as $$
         as delivered_at,
       case when p_status in ('read', 'played') then least(read_at, p_at) else read_at end as read_at,
       -- Why it stands where it stands: a message that moved on has no failure any more.
-      case when is_higher then case when p_status = 'failed' then p_at end else failed_at end as failed_at,
-      case when not is_higher then error_code
+      case when is_higher or is_earlier then case when p_status = 'failed' then p_at end else failed_at end as failed_at,
+      case when not (is_higher or is_earlier) then error_code
         when p_status in ('failed', 'unknown') then coalesce(p_error ->> 'code', error_code) end as error_code,
-      case when not is_higher then error_detail
+      case when not (is_higher or is_earlier) then error_detail
         when p_status in ('failed', 'unknown') then coalesce(p_error ->> 'details', p_error ->> 'title', error_detail) end
         as error_detail
     from report

@@ -5,9 +5,12 @@
 --
 --   received -> processed   its messages, statuses and changes stand in their tables
 --   received -> ignored     nobody here is meant (no such number at this endpoint)
---   received -> failed      understanding it failed; the body stays, so it can be read again
+--   received -> failed      understanding it failed
+--   any other -> received   it is read again: see *_messaging_replay.sql
 --
--- `outcome` says what it turned out to be; "unknown" is processed too, and visible.
+-- `outcome` says what it turned out to be; "unknown" and "unsupported" are processed too, and
+-- visible. Applying an item again changes nothing but what was not understood before, so items
+-- come twice and in any order. The body is dropped after some weeks; its row stays.
 
 set lock_timeout = '5s';
 
@@ -21,17 +24,26 @@ create table public.inbound_events (
   kind text not null,
   state text not null default 'received',
   outcome text,
+  -- Why it failed, is ignored or is not understood.
   error text,
-  raw jsonb not null,
+  -- Whom an ignored one names: somebody may come by that name.
+  route_kind text,
+  route_value text,
+  raw jsonb,
   received_at timestamptz not null default now(),
   processed_at timestamptz,
-  constraint an_inbound_state_is_known check (state in ('received', 'processed', 'ignored', 'failed'))
+  body_dropped_at timestamptz,
+  constraint an_inbound_state_is_known check (state in ('received', 'processed', 'ignored', 'failed')),
+  constraint what_is_still_to_be_read_has_a_body check (raw is not null or state <> 'received'),
+  constraint a_missing_body_was_dropped check ((raw is null) = (body_dropped_at is not null))
 );
 comment on table public.inbound_events is 'Items that providers posted, each once. received -> processed | ignored | failed.';
 -- The same item is stored once, however often it is delivered. Per endpoint, so that one tenant
 -- cannot block another's items by posting their keys.
 create unique index inbound_events_by_dedupe_key on public.inbound_events (endpoint_id, dedupe_key);
 create index inbound_events_by_company on public.inbound_events (company_id, id);
+-- Whose body is dropped next.
+create index inbound_events_with_a_body on public.inbound_events (company_id, received_at) where raw is not null;
 
 alter table public.inbound_events enable row level security;
 create policy "admins read the inbound events" on public.inbound_events for select to authenticated
@@ -70,9 +82,12 @@ begin
     join private.inbound_endpoints as endpoint on endpoint.id = p_endpoint_id
     left join lateral private.route_instance(p_endpoint_id, route_kind, route_value) as instance on true
   ), stored as (
-    insert into public.inbound_events (provider, dedupe_key, company_id, instance_id, endpoint_id, kind, state, raw)
+    insert into public.inbound_events
+      (provider, dedupe_key, company_id, instance_id, endpoint_id, kind, state, error, route_kind, route_value, raw)
     select provider, dedupe_key, company_id, instance_id, p_endpoint_id, kind,
-      case when instance_id is null then 'ignored' else 'received' end, raw
+      case when instance_id is null then 'ignored' else 'received' end,
+      case when instance_id is null then 'this address serves no such number' end,
+      case when instance_id is null then route_kind end, case when instance_id is null then route_value end, raw
     from item
     on conflict (endpoint_id, dedupe_key) do nothing
     returning id, dedupe_key, state
@@ -86,7 +101,8 @@ begin
     jsonb_agg(jsonb_build_object(
       'type', 'messages.ingest', 'company_id', item.company_id,
       'data', jsonb_build_object('event_id', stored.id),
-      'order_key', item.instance_id || ':' || item.order_key
+      -- Hashed: it names the chat, and jobs outlive an erased contact.
+      'order_key', item.instance_id || ':' || encode(sha256(convert_to(item.order_key, 'UTF8')), 'hex')
     ) order by stored.id) filter (where state = 'received')
   into v_answer, v_jobs
   from stored join (select distinct on (dedupe_key) * from item) as item using (dedupe_key);
@@ -110,12 +126,6 @@ grant execute on function public.get_inbound_events to service_role;
 
 -- Ingest ------------------------------------------------------------------------------------
 
-create function private.object_or_null(p_value jsonb)
-returns jsonb language sql immutable security invoker set search_path = '' as $$
-  select case when jsonb_typeof(p_value) = 'object' and p_value <> '{}' then p_value end
-$$;
-comment on function private.object_or_null is 'A JSON object with something in it, or null.';
-
 create function private.adopt_echo(p_conversation_id uuid, p_event jsonb)
 returns uuid language sql volatile security invoker set search_path = '' as $$
   -- A send of ours whose answer is still out, or got lost, comes back as an echo of the same
@@ -135,9 +145,10 @@ comment on function private.adopt_echo is 'Recognises an echo as a message of ou
 
 create function private.reveal_message(p_known public.messages, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_rev bigint;
 begin
-  if not coalesce(p_known.payload @> '{"pending": true}', false)
-     or coalesce(p_event -> 'payload' @> '{"pending": true}', false) then
+  if coalesce(p_known.original ->> 'type', p_known.type) <> 'unsupported' or p_event ->> 'type' = 'unsupported' then
     return;
   end if;
   if p_known.direction = 'in' and jsonb_array_length(coalesce(nullif(p_event -> 'identities', 'null'), '[]')) > 0 then
@@ -147,31 +158,20 @@ begin
   end if;
   perform private.lock_conversation(p_known.conversation_id, p_known.company_id);
   update public.messages set
-    type = p_event ->> 'type', body = left(p_event ->> 'body', 16000),
-    media = private.object_or_null(p_event -> 'media'), payload = private.object_or_null(p_event -> 'payload'),
-    reply_to = p_event ->> 'reply_to', target = p_event ->> 'target'
-  where id = p_known.id;
-  update public.conversations set last_message_preview = private.message_preview(p_event ->> 'type', p_event ->> 'body')
-  where id = p_known.conversation_id and last_message_at = p_known.occurred_at
-    and last_message_preview = private.message_preview(p_known.type, p_known.body);
+    type = p_event ->> 'type', body = left(p_event ->> 'body', 16000), media = private.object_or_null(p_event -> 'media'),
+    original = null, payload = private.object_or_null(p_event -> 'payload'),
+    quoted = private.object_or_null(p_event -> 'quoted'), target = p_event ->> 'target', reply_to = p_event ->> 'reply_to',
+    reply_to_id = (
+      select id from public.messages as answered
+      where instance_id = p_known.instance_id and provider_message_id = p_event ->> 'reply_to'
+        and conversation_id = p_known.conversation_id
+    )
+  where id = p_known.id returning rev into v_rev;
+  perform private.refresh_preview(p_known, v_rev, private.message_preview(p_event ->> 'type', p_event ->> 'body'));
+  perform private.apply_changes(p_known.id);
 end $$;
 comment on function private.reveal_message is
-  'Fills in a message that could not be decrypted when it came and comes again, readable, under its id. Changes nothing else.';
-
-create function private.beside_its_target(p_instance public.instances, p_event jsonb)
-returns public.messages language plpgsql stable security invoker set search_path = '' as $$
-declare
-  v_target public.messages;
-begin
-  select * into v_target from public.messages
-  where instance_id = p_instance.id and provider_message_id = p_event ->> 'target';
-  if v_target.id is null then
-    raise exception using errcode = 'no_data_found', message = 'the message that this one changes is not known';
-  end if;
-  return v_target;
-end $$;
-comment on function private.beside_its_target is
-  'The message that an edit or revoke is about. Raises when it is not there yet, so that the item is read again.';
+  'Fills in a message that was not understood when it came: it could not be decrypted and comes again, or it is read anew. Changes no other.';
 
 create function private.apply_echo(p_message public.messages, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
@@ -179,7 +179,8 @@ begin
   if p_message.direction = 'out' then
     perform private.lock_conversation(p_message.conversation_id, p_message.company_id);
     perform private.apply_status(
-      p_message.id, coalesce(p_event ->> 'status', 'accepted'), coalesce((p_event ->> 'sent_at')::timestamptz, now())
+      p_message.id, coalesce(p_event ->> 'status', 'accepted'),
+      coalesce((p_event ->> 'sent_at')::timestamptz, (p_event ->> 'received_at')::timestamptz)
     );
   end if;
 end $$;
@@ -204,25 +205,17 @@ begin
     perform private.apply_echo(v_known, p_event);
     return;
   end if;
-  if v_nobody and p_event ->> 'type' in ('edit', 'revoke') and p_event ->> 'target' is not null then
-    -- Only its target tells whose chat it is in, and only who wrote that may change it.
-    v_known := private.beside_its_target(p_instance, p_event);
-    v_conversation_id := v_known.conversation_id;
-    v_incoming := v_known.direction = 'in';
-    v_origin := case when v_incoming then 'contact' when v_origin = 'contact' then 'phone_echo' else v_origin end;
-  else
-    v_conversation_id := private.resolve_conversation(
-      p_instance, p_event ->> 'chat_kind', p_event ->> 'chat_address',
-      case when v_direct then private.resolve_contact(
-        p_instance.company_id,
-        case when v_nobody then jsonb_build_array(
-          jsonb_build_object('kind', 'wa_id', 'value', p_event ->> 'chat_address')
-        ) else p_event -> 'identities' end,
-        case when v_incoming then p_event ->> 'name' end, (p_event ->> 'sent_at')::timestamptz
-      ) end,
-      case when not v_direct then p_event ->> 'name' end
-    );
-  end if;
+  v_conversation_id := private.resolve_conversation(
+    p_instance, p_event ->> 'chat_kind', p_event ->> 'chat_address',
+    case when v_direct then private.resolve_contact(
+      p_instance.company_id,
+      case when v_nobody then jsonb_build_array(
+        jsonb_build_object('kind', 'wa_id', 'value', p_event ->> 'chat_address')
+      ) else p_event -> 'identities' end,
+      case when v_incoming then p_event ->> 'name' end, (p_event ->> 'sent_at')::timestamptz
+    ) end,
+    case when not v_direct then p_event ->> 'name' end
+  );
   perform private.lock_conversation(v_conversation_id, p_instance.company_id);
   if v_origin = 'api_echo' then
     v_message_id := private.adopt_echo(v_conversation_id, p_event);
@@ -230,14 +223,15 @@ begin
   if v_message_id is null then
     insert into public.messages (
       company_id, conversation_id, direction, origin, type, status, occurred_at, body, media, payload, author,
-      reply_to, target, provider_message_id
+      reply_to, quoted, target, provider_message_id
     ) values (
       p_instance.company_id, v_conversation_id, case when v_incoming then 'in' else 'out' end, v_origin,
       p_event ->> 'type', case when v_incoming then 'received' else 'accepted' end,
-      coalesce((p_event ->> 'sent_at')::timestamptz, now()), left(p_event ->> 'body', 16000),
+      coalesce((p_event ->> 'sent_at')::timestamptz, (p_event ->> 'received_at')::timestamptz), left(p_event ->> 'body', 16000),
       private.object_or_null(p_event -> 'media'), private.object_or_null(p_event -> 'payload'),
       private.object_or_null(p_event -> 'author'),
-      p_event ->> 'reply_to', p_event ->> 'target', p_event ->> 'provider_message_id'
+      p_event ->> 'reply_to', private.object_or_null(p_event -> 'quoted'), p_event ->> 'target',
+      p_event ->> 'provider_message_id'
     ) returning id into v_message_id;
   end if;
   select * into v_known from public.messages where id = v_message_id;
@@ -245,12 +239,64 @@ begin
   perform private.apply_waiting_statuses(v_message_id);
 end $$;
 comment on function private.ingest_message is
-  'Stores a message that a provider told of, with its contact and conversation; a second time changes nothing but a message that could not be read before. An echo of our own send completes that message.';
+  'Stores a message that a provider told of, with its contact and conversation; a second time changes nothing but a message that was not understood before. An echo of our own send completes that message.';
+
+create function private.settle_own_change(p_instance public.instances, p_event jsonb)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_message public.messages;
+begin
+  select * into v_message from public.messages
+  where instance_id = p_instance.id and direction = 'out' and (
+    provider_message_id = p_event ->> 'provider_message_id'
+    or p_event ->> 'origin' = 'api_echo' and provider_message_id is null and status in ('sending', 'unknown')
+      and target = p_event ->> 'target' and type = p_event ->> 'type'
+      and coalesce(body, '') = coalesce(p_event ->> 'body', '')
+  )
+  order by provider_message_id nulls last, status = 'unknown', seq limit 1;
+  if v_message.id is not null then
+    perform private.apply_echo(v_message, p_event);
+  end if;
+  if v_message.type = 'reaction' then
+    -- Only a reaction is a message under the id of its echo; reports come under it.
+    perform private.apply_status(
+      v_message.id, 'accepted', (p_event ->> 'received_at')::timestamptz, null, p_event ->> 'provider_message_id'
+    );
+  end if;
+end $$;
+comment on function private.settle_own_change is
+  'A change that we sent comes back as an echo: the provider has it. It is known by its id or, while the answer is out, by what it does.';
+
+create function private.ingest_change(p_instance public.instances, p_event jsonb)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_arrived timestamptz := (p_event ->> 'received_at')::timestamptz;
+  v_sent_at timestamptz := (p_event ->> 'sent_at')::timestamptz;
+  v_change public.message_changes;
+begin
+  v_change.instance_id := p_instance.id;
+  v_change.target := p_event ->> 'target';
+  v_change.change_id := p_event ->> 'provider_message_id';
+  v_change.company_id := p_instance.company_id;
+  v_change.type := p_event ->> 'type';
+  v_change.actor := p_event ->> 'actor';
+  v_change.body := left(p_event ->> 'body', 16000);
+  v_change.media := private.object_or_null(p_event -> 'media');
+  v_change.payload := p_event -> 'payload';
+  -- A reaction without a time happened when it came.
+  v_change.sent_at := case when v_change.type = 'reaction' then coalesce(v_sent_at, v_arrived) else v_sent_at end;
+  v_change.received_at := v_arrived;
+  perform private.settle_own_change(p_instance, p_event);
+  perform private.keep_change(v_change);
+  perform private.apply_changes_to(p_instance.id, v_change.target);
+end $$;
+comment on function private.ingest_change is
+  'Keeps a reaction, edit or revoke, and shows it on its message, if that is known; otherwise it waits. It opens no conversation and tells of no contact.';
 
 create function private.ingest_status(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_at timestamptz := coalesce((p_event ->> 'at')::timestamptz, now());
+  v_at timestamptz := coalesce((p_event ->> 'at')::timestamptz, (p_event ->> 'received_at')::timestamptz);
   v_client_ref uuid := case when p_event ->> 'client_ref' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
     then (p_event ->> 'client_ref')::uuid end;
   v_message public.messages;
@@ -260,8 +306,12 @@ begin
   values (
     p_instance.id, p_event ->> 'provider_message_id', p_event ->> 'status', p_instance.company_id, v_at,
     v_client_ref, private.object_or_null(p_event -> 'error')
-  ) on conflict (instance_id, provider_message_id, status)
-  do update set error = coalesce(message_status_events.error, excluded.error);
+  ) on conflict (instance_id, provider_message_id, status) do update set
+    occurred_at = least(message_status_events.occurred_at, excluded.occurred_at),
+    -- Of two reasons that of the earlier report, beside what was noted on it here.
+    error = case when excluded.occurred_at < message_status_events.occurred_at or message_status_events.error is null
+      then coalesce(message_status_events.error || excluded.error, excluded.error, message_status_events.error)
+      else message_status_events.error end;
 
   select * into v_message from public.messages
   where instance_id = p_instance.id and provider_message_id = p_event ->> 'provider_message_id';
@@ -296,8 +346,9 @@ begin
     -- A ban or a deletion of a business account is one of all its numbers.
     or waba_id = p_instance.waba_id and endpoint_id = p_instance.endpoint_id and company_id = p_instance.company_id
   ) and (v_at is null or state_at is null or v_at >= state_at);
-  update private.instance_secrets set qr_code = p_event ->> 'qr', qr_at = now()
-  where instance_id = p_instance.id and p_event ->> 'qr' is not null;
+  update private.instance_secrets set
+    qr_code = p_event ->> 'qr', pairing_code = p_event ->> 'pairing_code', qr_at = now()
+  where instance_id = p_instance.id and coalesce(p_event ->> 'qr', p_event ->> 'pairing_code') is not null;
 end $$;
 comment on function private.ingest_instance is 'Takes over what a provider says of the connection of a number.';
 
@@ -305,39 +356,36 @@ create function private.ingest_event(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 begin
   case p_event ->> 'event'
-    when 'message' then perform private.ingest_message(p_instance, p_event);
+    when 'message' then
+      if p_event ->> 'type' in ('reaction', 'edit', 'revoke') and p_event ->> 'target' is not null then
+        perform private.ingest_change(p_instance, p_event);
+      else
+        perform private.ingest_message(p_instance, p_event);
+      end if;
     when 'status' then perform private.ingest_status(p_instance, p_event);
     when 'instance' then perform private.ingest_instance(p_instance, p_event);
     when 'contact' then
       if jsonb_array_length(p_event -> 'identities') > 0 then
-        perform private.resolve_contact(p_instance.company_id, p_event -> 'identities', p_event ->> 'name');
+        perform private.resolve_contact(
+          p_instance.company_id, p_event -> 'identities', p_event ->> 'name', null, p_event ->> 'evidence'
+        );
       end if;
+      if p_event ->> 'evidence' is not null then
+        perform private.keep_provider_event(p_instance, p_event);
+      end if;
+    when 'preference', 'template', 'limit', 'group', 'call' then perform private.keep_provider_event(p_instance, p_event);
     else null;  -- notices and unknown items stay readable in inbound_events
   end case;
 end $$;
 comment on function private.ingest_event is 'One event of a provider, applied once or any number of times with the same result.';
 grant execute on function
-  private.adopt_echo, private.object_or_null, private.reveal_message, private.beside_its_target, private.apply_echo,
-  private.ingest_message, private.ingest_status, private.ingest_instance, private.ingest_event
+  private.adopt_echo, private.reveal_message, private.apply_echo, private.ingest_message, private.settle_own_change,
+  private.ingest_change, private.ingest_status, private.ingest_instance, private.ingest_event
 to service_role;
 
 create function private.settle_failed_item(p_item public.inbound_events, p_sqlstate text, p_error text)
 returns boolean language plpgsql volatile security invoker set search_path = '' as $$
 begin
-  if p_sqlstate = 'P0002' and p_item.received_at > now() - interval '1 minute' then
-    -- What it is about may come a little later. It waits aside, so that its chat goes on.
-    perform public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
-      'type', 'messages.ingest', 'company_id', p_item.company_id, 'delay_seconds', 15,
-      'data', jsonb_build_object('event_id', p_item.id)
-    )));
-    return false;
-  end if;
-  if p_sqlstate = 'P0002' then
-    update public.inbound_events set
-      state = 'processed', outcome = 'unknown', error = p_error, processed_at = now()
-    where id = p_item.id;
-    return false;
-  end if;
   -- Two that made the same thing at once (23505): the second one finds it next time. Any other
   -- value that a column or an index does not take would only keep the chat waiting.
   if left(p_sqlstate, 2) in ('22', '23', '54') and p_sqlstate <> '23505' then
@@ -348,8 +396,14 @@ begin
   return true;
 end $$;
 comment on function private.settle_failed_item is
-  'What becomes of an item that could not be applied; true when its job should try again. What it is about may be unknown: it waits up to a minute for that.';
-grant execute on function private.settle_failed_item to service_role;
+  'What becomes of an item that could not be applied; true when its job should try again.';
+create function private.outcome_of(p_events jsonb)
+returns text language sql immutable security invoker set search_path = '' as $$
+  select string_agg(distinct case when event ->> 'type' = 'unsupported' then 'unsupported' else event ->> 'event' end, ' ')
+  from jsonb_array_elements(p_events) as event
+$$;
+comment on function private.outcome_of is 'What an item turned out to be: its kinds of events, "unsupported" for messages that are not understood.';
+grant execute on function private.settle_failed_item, private.outcome_of to service_role;
 
 create function public.ingest_inbound(p_items jsonb)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
@@ -368,13 +422,17 @@ begin
   for v_item in select item from jsonb_array_elements(p_items) as item loop
     select * into v_stored from public.inbound_events where id = (v_item ->> 'id')::bigint for update;
     continue when v_stored.id is null or v_stored.state <> 'received';
+    perform set_config('recado.event_id', v_stored.id::text, true);
     begin
-      perform private.ingest_event(instance, event)
-      from public.instances as instance, jsonb_array_elements(v_item -> 'events') as event
+      perform private.ingest_event(instance, event || jsonb_build_object(
+        'item', v_stored.id, 'place', place, 'received_at', v_stored.received_at
+      ))
+      from public.instances as instance, jsonb_array_elements(v_item -> 'events') with ordinality as given (event, place)
       where instance.id = v_stored.instance_id;
       update public.inbound_events set
-        state = 'processed', processed_at = now(), error = null,
-        outcome = (select string_agg(distinct event ->> 'event', ' ') from jsonb_array_elements(v_item -> 'events') as event)
+        state = 'processed', processed_at = now(), outcome = private.outcome_of(v_item -> 'events'),
+        error = (select string_agg(event ->> 'reason', '; ') from jsonb_array_elements(v_item -> 'events') as event
+          where event ->> 'event' = 'unknown')
       where id = v_stored.id;
     exception when others then
       -- One bad item must not take the others with it.
@@ -411,10 +469,10 @@ create function private.jobs_replay_inbound()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$
 begin
   update public.inbound_events set state = 'received', error = null, processed_at = null
-  where id = (new.data ->> 'event_id')::bigint and state = 'failed';
+  where id = (new.data ->> 'event_id')::bigint and state = 'failed' and raw is not null;
   return null;
 end $$;
-comment on function private.jobs_replay_inbound is 'An item whose job is replayed is read again.';
+comment on function private.jobs_replay_inbound is 'An item whose job is replayed is read again, while its body is there.';
 -- `of replays`: claims and settlements do not even look at it.
 create trigger jobs_replay_inbound after update of replays on public.queue_jobs for each row
   when (new.type = 'messages.ingest' and pg_input_is_valid(new.data ->> 'event_id', 'bigint'))

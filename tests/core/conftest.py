@@ -1,5 +1,6 @@
 """Two companies with content: one that asks, and one whose everything must stay its own."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +66,8 @@ async def company_with_content(api: Api, project: Project, stack: Stack) -> Comp
     assert stack.whatsapp_url
     company = Company(await project.new_tenant(stack.whatsapp_url), api, project)
     for number in company.tenant.numbers:
-        await company.post(number, bodies.text(number, "5511987654321", "confidencial"))
+        now = int(time.time())  # Meta's API takes free text only for a day after
+        await company.post(number, bodies.text(number, "5511987654321", "confidencial", at=now))
         await company.post(number, bodies.status(number, "5511987654321", "orphan", "read"))
     await company.settled()
     # The fake does not know the number, which ends the send at once.
@@ -80,7 +82,39 @@ async def company_with_content(api: Api, project: Project, stack: Stack) -> Comp
     schedule = {"name": f"report.{company.id}", "company_id": company.id, "type": "report"}
     schedule |= {"cron": "0 8 * * *", "time_zone": "UTC", "next_run_at": "2100-01-01T08:00:00Z"}
     await project.insert("queue_schedules", schedule)
+    await add_people(company)
+    await add_changes(company)
     return company
+
+
+async def add_changes(company: Company) -> None:
+    """What a provider told beside messages and statuses, and what a company does about it."""
+    of_number = {"company_id": company.id, "instance_id": company.tenant.meta.instance_id}
+    reaction = {"target": "wamid.X", "change_id": "wamid.Y", "type": "reaction", "body": "👍"}
+    await company.project.insert("message_changes", of_number | reaction)
+    (item, *_) = await company.rows("inbound_events")
+    told = {"event": "call", "occurred_at": item["received_at"], "data": {}}
+    told |= {"inbound_event_id": item["id"], "place": 1}
+    await company.project.insert("provider_events", of_number | told)
+    refused = {"class": "spam", "action": "pause_campaigns", "subject": "confidencial"}
+    await company.project.insert("send_reactions", of_number | refused)
+    await company.project.insert("sending_rules", {"company_id": company.id})
+
+
+async def add_people(company: Company) -> None:
+    """A row of each table about contacts."""
+    project, contact = company.project, (await company.rows("contacts"))[0]
+    token = company.tenant.people["owner"].token
+    other = {"id": str(uuid4()), "company_id": company.id, "name": "confidencial"}
+    await project.insert("contacts", other)
+    one, two = sorted((contact["id"], other["id"]))
+    pair = {"company_id": company.id, "contact_id": one, "other_id": two}
+    said = {"kind": "lid", "value": "777", "evidence": "test"}
+    await project.insert("contact_conflicts", pair | said)
+    about = {"p_contact_id": contact["id"], "p_note": "confidencial"}
+    await project.rpc("add_suppression", about, token)
+    await project.rpc("set_consent_word", {"p_word": "chega", "p_effect": "stop"}, token)
+    await project.rpc("export_contact", {"p_id": contact["id"]}, token)
 
 
 async def ids_of(company: Company) -> dict[str, Any]:
@@ -92,6 +126,8 @@ async def ids_of(company: Company) -> dict[str, Any]:
         "instance_id": message["instance_id"],
         "endpoint_id": (await company.rows("instances"))[0]["endpoint_id"],
         "job_id": (await company.rows("queue_jobs", status="eq.cancelled"))[0]["id"],
+        "contact_id": (await company.rows("suppressions"))[0]["contact_id"],
+        "suppression_id": (await company.rows("suppressions"))[0]["id"],
         "event_ids": [row["id"] for row in await company.rows("inbound_events")],
     }
 

@@ -9,6 +9,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.core.conftest import CALLERS, Rivals
+from tests.core.conversations_tries import functions_of_conversations, routes_of_conversations
+from tests.core.inbound_tries import functions_of_inbound, routes_of_inbound
+from tests.core.people_tries import functions_of_people, routes_of_people
+from tests.core.sending_tries import functions_of_sending, routes_of_sending
 from tests.core.test_access_to_every_table_and_function_is_decided import (
     FUNCTIONS_OF_THE_SERVICE,
     FUNCTIONS_OF_USERS,
@@ -98,7 +102,6 @@ async def test_what_a_member_may_insert_stays_in_the_company(caller: str, rivals
 def tries_of_users(rivals: Rivals) -> dict[str, list[Json]]:
     """Each function that users may call, with the other company's ids."""
     company, conversation = rivals.ids["company_id"], rivals.ids["conversation_id"]
-    said = {"p_id": str(uuid4()), "p_body": "oi"}
     start = {"p_after": 0, "p_epoch": str(uuid4())}
     scopes = {scope: {"ver": -1, "epoch": None} for scope in topics(rivals)}
     job = rivals.ids["job_id"]
@@ -106,26 +109,23 @@ def tries_of_users(rivals: Rivals) -> dict[str, list[Json]]:
         "cancel_job": [{"p_id": job}, {"p_id": job, "p_running": True}],
         "cancel_jobs": [{"p_company_id": company}],
         "explain_job": [{"p_id": job}],
+        **functions_of_inbound(rivals),
         "list_failed_jobs": [{"p_company_id": company}],
         "list_jobs": [{"p_company_id": company}, {"p_company_id": company, "p_state": "failed"}],
         "replay_job": [{"p_id": job}],
         "replay_jobs": [{"p_company_id": company, "p_status": "cancelled"}],
         "create_api_key": [{"p_name": "x", "p_company_id": company}],
-        "list_conversations": [{"p_company_id": company}],
+        **functions_of_people(rivals),
+        "find_media": [{"p_message_id": rivals.ids["message_id"]}],
+        "find_number": [{"p_id": rivals.ids["instance_id"]}],
+        "list_numbers": [{"p_company_id": company}],
+        "may_connect_numbers": [{"p_company_id": company}],
+        **functions_of_sending(rivals),
+        **functions_of_conversations(rivals),
         "list_messages": [
             {"p_conversation_id": conversation},
             {"p_conversation_id": conversation, "p_company_id": company},
             {"p_conversation_id": conversation, "p_company_id": rivals.mine.id},
-        ],
-        "send_message": [
-            said | {"p_conversation_id": conversation},
-            said | {"p_conversation_id": conversation, "p_company_id": company},
-            said | {"p_conversation_id": conversation, "p_company_id": rivals.mine.id},
-            said | {"p_instance_id": rivals.ids["instance_id"], "p_to": "+5511900000000"},
-            said
-            | {"p_instance_id": rivals.ids["instance_id"], "p_to": "+5511900000000"}
-            | {"p_company_id": company},
-            said | {"p_id": rivals.ids["message_id"], "p_conversation_id": conversation},
         ],
         "sync_conversation": [start | {"p_id": conversation}],
         "sync_heads": [{"p_scopes": scopes}],
@@ -184,9 +184,6 @@ async def tries_of_the_service(rivals: Rivals) -> dict[str, list[Json]]:
 def tries_of_routes(rivals: Rivals) -> dict[str, list[tuple[str, str, Json]]]:
     """Each operation of the API with the other company's ids: method, path, what goes with it."""
     ids = rivals.ids
-    said = {"id": str(uuid4()), "body": "oi"}
-    to_phone = said | {"instance_id": ids["instance_id"], "to": "+5511900000000"}
-    to_conversation = said | {"conversation_id": ids["conversation_id"]}
     number = rivals.theirs.tenant.meta
     raw = body(bodies.text(number, "5511987654321"))
     forged = {"content": raw, "headers": rivals.mine.tenant.meta.headers(raw)}
@@ -197,27 +194,38 @@ def tries_of_routes(rivals: Rivals) -> dict[str, list[tuple[str, str, Json]]]:
         "health": [],  # shows nothing of anybody
         "answer_challenge": [("GET", number.path, {})],
         "receive": [("POST", number.path, forged)],
-        "list_conversations": [("GET", "/api/conversations", {"params": in_company})],
+        **routes_of_conversations(rivals),
         "list_messages": [("GET", messages, {}), ("GET", messages, {"params": in_company})],
-        "send_message": [
-            ("POST", "/api/messages", {"json": message})
-            for message in (
-                to_phone,
-                to_phone | in_company,
-                to_phone | {"company_id": rivals.mine.id},
-                to_conversation,
-                to_conversation | in_company,
-                to_conversation | {"company_id": rivals.mine.id},
-                to_conversation | {"id": ids["message_id"]},
-            )
-        ],
+        **routes_of_sending(rivals),
+        "get_media": [("GET", f"/api/messages/{ids['message_id']}/media", {})],
+        **tries_of_numbers(ids["instance_id"], in_company),
+        **routes_of_inbound(rivals),
         "list_failed_jobs": [("GET", "/api/jobs/failed", {"params": in_company})],
+        **routes_of_people(rivals),
         "explain_job": [("GET", f"/api/jobs/{ids['job_id']}", {})],
         "cancel_job": [("POST", f"/api/jobs/{ids['job_id']}/cancel", {})],
         "replay_job": [("POST", f"/api/jobs/{ids['job_id']}/replay", {})],
         "cancel_jobs": [("POST", "/api/jobs/cancel", {"json": in_company})],
         "replay_jobs": [("POST", "/api/jobs/replay", {"json": in_company})],
         **{name: [one] for name, one in ROUTES_OF_THE_CRON.items()},
+    }
+
+
+def tries_of_numbers(id: str, in_company: Json) -> dict[str, list[tuple[str, str, Json]]]:
+    """Each operation on the other company's number."""
+    wanted = {"provider": "evolution", "name": "x", "external_id": "x"}
+    wanted |= {"server": "http://127.0.0.1:9", "api_key": "x"} | in_company
+    number = f"/api/numbers/{id}"
+    return {
+        "list_numbers": [("GET", "/api/numbers", {"params": in_company})],
+        "connect_number": [("POST", "/api/numbers", {"json": wanted})],
+        "show_number": [("GET", number, {})],
+        "link_number": [("POST", f"{number}/connect", {})],
+        "show_qr": [("GET", f"{number}/qr", {})],
+        "refresh_number": [("POST", f"{number}/refresh", {})],
+        "restart_number": [("POST", f"{number}/restart", {})],
+        "log_out_number": [("POST", f"{number}/logout", {})],
+        "remove_number": [("DELETE", number, {})],
     }
 
 

@@ -6,7 +6,16 @@ import pytest
 from pydantic import BaseModel
 
 from functions.core.problems import Problem
-from functions.messaging.models import Conversation, ConversationPage, Message, MessagePage
+from functions.messaging.models import (
+    Conversation,
+    ConversationDetail,
+    ConversationEvent,
+    ConversationPage,
+    FoundContact,
+    FoundMessage,
+    Message,
+    MessagePage,
+)
 from tests.core.conftest import Rivals
 from tests.fixtures import Api
 
@@ -63,6 +72,16 @@ async def test_answers_have_the_shape_that_is_described(rivals: Rivals) -> None:
         assert_shaped(page, MessagePage)
         for message in page["data"]:
             assert_shaped(message, Message)
+    detail = (await api.get(f"/api/conversations/{row['id']}", agent)).json()
+    assert_shaped(detail, ConversationDetail)
+    for event in detail["events"]:
+        assert_shaped(event, ConversationEvent)
+    for kind, q, model in (
+        ("messages", "confidencial", FoundMessage),
+        ("contacts", "ana", FoundContact),
+    ):
+        found = (await api.get("/api/search", agent, q=q, kind=kind)).json()
+        assert_shaped(found["data"][0], model)
     (sent,) = await rivals.mine.rows("messages", direction="eq.out", order="seq", limit="1")
     message = {"id": sent["id"], "conversation_id": sent["conversation_id"], "body": sent["body"]}
     assert_shaped((await api.send(agent, message)).json(), Message)

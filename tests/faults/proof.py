@@ -95,7 +95,7 @@ def _messages_know_what_became_of_them(outcome: Outcome) -> Iterator[str]:
         status, on_phone = row["status"], by_id.get(row["provider_message_id"]) == body
         right = {
             "failed": body not in arrived,
-            "unknown": "unknown" in outcome.outcomes(id),
+            "unknown": "unknown" in outcome.outcomes(id) and row["needs_decision"],
         }.get(status, status in REACHED_THE_PROVIDER and on_phone)
         if not right:
             yield f"{body} is {status}, on a phone: {on_phone}\n{_history(outcome, body)}"

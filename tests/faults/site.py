@@ -19,7 +19,7 @@ from functions.jobs.models import DrainReport
 from local.stack import Stack
 from tests.faults.history import log
 from tests.fixtures import CRON_SECRET, Api, serving
-from tests.tenants import Project, Tenant
+from tests.tenants import CREDENTIALS_KEY, Project, Tenant
 
 Json = dict[str, Any]
 
@@ -66,6 +66,9 @@ class Site:
 
     async def end_leases(self) -> None:
         """What a minute does: leases of workers that died have run out, pauses are over."""
+        await self.look(
+            "update instances set cooldown_until = null where cooldown_until is not null"
+        )
         ended = await self.look(
             "update queue_jobs set run_at = least(run_at, now()), "
             "lease_until = least(lease_until, now() - interval '1 second') "
@@ -136,6 +139,7 @@ def settings_of(stack: Stack) -> Settings:
         secret_key=stack.keys.secret_key,
         publishable_key=stack.keys.publishable_key,
         cron_secret=CRON_SECRET,
+        credentials_key=CREDENTIALS_KEY,
         queue_budget_seconds=20.0,
         inbound_drain_seconds=0.0,
     )

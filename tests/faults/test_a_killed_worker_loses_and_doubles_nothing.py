@@ -79,6 +79,45 @@ async def kill_at(
     await site.end_leases()
 
 
+async def test_what_the_provider_has_is_found_without_any_report(
+    site: Site, traffic: Traffic, proxy: Proxy, workers: Workers
+) -> None:
+    """The worker dies with the answer in its hands, and nothing is heard of the message."""
+    number = traffic.tenant.evolution
+    await site.set_faults(number.external_id, drop_echoes=True, drop_statuses=True)
+    await traffic.say_much([number], contacts=2, each=2)
+    await kill_at(proxy.hold("record_send_result", "request"), site, proxy, workers, hits=2)
+    await site.settle(traffic.tenant)
+    outcome = await prove(traffic)
+    assert outcome.statuses() == {"accepted": 4}
+    assert len(outcome.phones) == 4
+
+
+@pytest.mark.parametrize(
+    ("function", "place"),
+    [
+        ("begin_reconcile", "request"),
+        ("begin_reconcile", "answer"),
+        ("record_reconciled", "request"),
+        ("record_reconciled", "answer"),
+    ],
+)
+async def test_killed_while_looking_for_a_message(
+    function: str, place: Place, site: Site, traffic: Traffic, proxy: Proxy, workers: Workers
+) -> None:
+    number = traffic.tenant.evolution
+    await site.set_faults(number.external_id, drop_echoes=True, drop_statuses=True)
+    await traffic.say_much([number], contacts=1, each=1)
+    await kill_at(proxy.hold("record_send_result", "request"), site, proxy, workers)
+    await site.drain()
+    assert (await Outcome.read(traffic)).statuses() == {"unknown": 1}
+    await site.end_leases()
+    await kill_at(proxy.hold(function, place), site, proxy, workers)
+    await site.settle(traffic.tenant)
+    outcome = await prove(traffic)
+    assert outcome.statuses() == {"accepted": 1}
+
+
 async def test_what_the_provider_has_is_known_again_by_its_reports(
     site: Site, traffic: Traffic, proxy: Proxy, workers: Workers
 ) -> None:
@@ -151,7 +190,8 @@ async def test_a_worker_that_was_frozen_until_its_leases_ended_changes_nothing(
     await site.end_leases()
     await site.settle(traffic.tenant)
     taken_over = await Outcome.read(traffic)
-    assert taken_over.statuses() == {"unknown": 4, "accepted": 4}
+    # A look at Evolution found its two; Meta's two wait for a person.
+    assert taken_over.statuses() == {"unknown": 2, "accepted": 6}
     step.lift()
 
     async def recorded() -> bool:

@@ -11,12 +11,14 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from functions.app import create_runner
 from functions.core.db import Database
 from functions.core.http import HttpClient
 from functions.core.settings import Settings
+from tests.tenants import CREDENTIALS_KEY
 
 IDLE_SECONDS = 0.02
 
@@ -27,6 +29,7 @@ async def work(order: dict[str, Any], parent: int) -> None:
         supabase_url=order["url"],
         secret_key=order["secret_key"],
         publishable_key=order["publishable_key"],
+        credentials_key=CREDENTIALS_KEY,
         queue_batch=order["batch"],
     )
     http = HttpClient()
@@ -36,7 +39,7 @@ async def work(order: dict[str, Any], parent: int) -> None:
         await asyncio.sleep(IDLE_SECONDS)
 
 
-def main() -> None:
+def main(work: Callable[[dict[str, Any], int], Coroutine[Any, Any, None]] = work) -> None:
     # Whoever is killed leaves at once: nobody waits for exit codes here.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     parent = os.getpid()

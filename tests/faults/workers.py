@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from functions.core.settings import Settings
 from tests.faults.history import log
@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 class Workers:
     """Use as `async with`; all workers end with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "tests.faults.worker") -> None:
+        self._module = module
         self._forking: asyncio.subprocess.Process | None = None
         self.running: set[int] = set()
 
@@ -27,7 +28,7 @@ class Workers:
         self._forking = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.faults.worker",
+            self._module,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=ROOT,
@@ -40,8 +41,8 @@ class Workers:
         self._forking.stdin.close()
         await self._forking.wait()
 
-    async def start(self, settings: Settings, *, batch: int = 20) -> int:
-        """A worker that drains the queue of this project; its pid."""
+    async def start(self, settings: Settings, *, batch: int = 20, **more: Any) -> int:
+        """A worker that drains the queue of this project; its pid. `more` is for its module."""
         assert self._forking is not None
         assert self._forking.stdin is not None
         assert self._forking.stdout is not None
@@ -50,6 +51,7 @@ class Workers:
             "secret_key": settings.secret_key,
             "publishable_key": settings.publishable_key,
             "batch": batch,
+            **more,
         }
         self._forking.stdin.write(json.dumps(order).encode() + b"\n")
         pid = int(await self._forking.stdout.readline())

@@ -1,5 +1,6 @@
 """One company as its operator looks into it, and the database behind the API."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -66,11 +67,11 @@ class Company:
         )
 
     async def conversation(self, number: Number, sender: str) -> str:
-        """The id of a conversation that this sender has opened by writing."""
+        """The id of a conversation that this sender has opened by writing, a moment ago."""
         from tests.messaging import bodies
 
         id = bodies.new_id()
-        await self.post(number, bodies.text(number, sender, id=id))
+        await self.post(number, bodies.text(number, sender, id=id, at=int(time.time())))
         await self.settled()
         (message,) = await self.rows("messages", provider_message_id=f"eq.{id}")
         found: str = message["conversation_id"]

@@ -9,10 +9,14 @@ from tests.messaging.conftest import Company
 Json = dict[str, Any]
 
 MESSAGE = (
-    "direction", "origin", "type", "status", "body", "media", "payload", "author", "reply_to",
-    "target", "error_code", "error_detail", "occurred_at", "accepted_at", "sent_at",
-    "delivered_at", "read_at", "failed_at", "deleted_at",
+    "direction", "origin", "type", "status", "body", "payload", "author", "reply_to",
+    "target", "quoted", "error_code", "error_detail", "occurred_at", "accepted_at", "sent_at",
+    "delivered_at", "read_at", "failed_at", "deleted_at", "edited_at", "revoked_at", "original",
 )  # fmt: skip
+CHANGE = ("type", "actor", "body", "media", "payload", "sent_at", "received_at")
+# What becomes of a file here depends on when it is fetched.
+FETCHED = ("state", "object", "size", "error")
+TOLD = ("event", "occurred_at", "data")
 CONVERSATION = (
     "kind", "title", "status", "unread", "last_message_at", "last_message_preview",
     "last_message_direction", "last_inbound_at",
@@ -39,7 +43,7 @@ def address(text: str) -> str:
 
 
 async def snapshot(company: Company, since: datetime) -> Json:
-    """Messages, reports, people, threads and items; equal for equal histories."""
+    """Messages, changes, reports, people, threads and items; equal for equal histories."""
     conversations = {row["id"]: row for row in await company.rows("conversations")}
     contacts = {row["id"]: row for row in await company.rows("contacts")}
     identities: dict[str, list[str]] = {}
@@ -51,8 +55,17 @@ async def snapshot(company: Company, since: datetime) -> Json:
         "messages": {
             row["provider_message_id"]: pick(row, MESSAGE, since)
             | {"in": address(conversations[row["conversation_id"]]["address"])}
+            | {"media": {k: v for k, v in (row["media"] or {}).items() if k not in FETCHED}}
+            | {"reactions": [(r["actor"], r["emoji"]) for r in row["reactions"] or []]}
             for row in await company.rows("messages")
         },
+        "changes": {
+            (row["target"], row["change_id"]): pick(row, CHANGE, since)
+            for row in await company.rows("message_changes")
+        },
+        "told": sorted(
+            repr(pick(row, TOLD, since)) for row in await company.rows("provider_events")
+        ),
         "reports": {
             (row["provider_message_id"], row["status"]): (
                 plain(row["occurred_at"], since),

@@ -1,4 +1,4 @@
-"""Messages that become readable later, and edits that say only which message they change."""
+"""Messages that become readable later, edits that say only what they change, names that change."""
 
 import itertools
 from typing import Any
@@ -6,25 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from tests.messaging import bodies
+from tests.messaging import bodies, changes
 from tests.messaging.conftest import Company, Phones
 from tests.tenants import Number
 
 Json = dict[str, Any]
 
 SENDER = "5511987654321"
-
-
-def edit(number: Number, target: str, chat: str, *, from_me: bool, text: str) -> Json:
-    """`messages.edited`: a bare ProtocolMessage with the key as the one who edits sees it."""
-    key = {"remoteJid": f"{chat}@s.whatsapp.net", "fromMe": from_me, "id": target}
-    data = {
-        "key": key,
-        "type": "MESSAGE_EDIT",
-        "editedMessage": {"conversation": text},
-        "timestampMs": str(bodies.NOON * 1000),
-    }
-    return bodies.evolution(number, "messages.edited", data)
 
 
 def unreadable(number: Number, id: str) -> Json:
@@ -51,60 +39,38 @@ async def test_a_message_that_becomes_readable_shows_its_text(
 
 
 @pytest.mark.parametrize("writer", ["contact", "phone"])
-async def test_an_edit_stands_in_the_conversation_of_its_message(
+async def test_an_edit_that_says_only_what_it_changes_finds_it(
     company: Company, writer: str
 ) -> None:
     number = company.tenant.evolution
-    await company.post(number, bodies.text(number, SENDER, "primeira", id="IN1"))
     written = bodies.text(number, SENDER, "oi", id="CHANGED")
     written["data"]["key"]["fromMe"] = writer == "phone"
     await company.post(number, written)
     await company.settled()
-    # A contact who edits sees the chat with us: the address is our own.
-    chat = number.phone if writer == "contact" else SENDER
-    await company.post(number, edit(number, "CHANGED", chat, from_me=True, text="olá"))
+    # Its chat is as the one who edits sees it: of a contact who does, our own number.
+    edit = changes.edit(number, "CHANGED", "olá", bodies.NOON)
+    if writer == "phone":
+        edit["data"]["key"]["remoteJid"] = f"{SENDER}@s.whatsapp.net"
+    await company.post(number, edit)
     await company.settled()
     assert len(await company.rows("conversations")) == 1
     assert len(await company.rows("contacts")) == 1
-    (changed,) = await company.rows("messages", type="eq.edit")
-    assert (changed["target"], changed["body"]) == ("CHANGED", "olá")
-    expected = ("in", "contact") if writer == "contact" else ("out", "phone_echo")
-    assert (changed["direction"], changed["origin"]) == expected
+    (message,) = await company.rows("messages")
+    assert (message["body"], message["original"]["body"]) == ("olá", "oi")
+    assert message["origin"] == ("contact" if writer == "contact" else "phone_echo")
 
 
 async def test_an_edit_waits_for_its_message(company: Company) -> None:
     number = company.tenant.evolution
-    await company.post(number, edit(number, "LATER", number.phone, from_me=True, text="olá"))
+    await company.post(number, changes.edit(number, "LATER", "olá", bodies.NOON))
     await company.settled()
     assert await company.rows("conversations") == []
-    (waiting,) = await company.rows("inbound_events")
-    assert waiting["state"] == "received"
+    (kept,) = await company.rows("inbound_events")
+    assert (kept["state"], kept["outcome"]) == ("processed", "message")
     await company.post(number, bodies.text(number, SENDER, "oi", id="LATER"))
     await company.settled()
-    await company.make_due()
-    assert [row["type"] for row in await company.rows("messages", order="seq")] == ["text", "edit"]
-    assert {row["state"] for row in await company.rows("inbound_events")} == {"processed"}
-
-
-async def test_an_edit_that_waits_does_not_hold_its_chat(company: Company) -> None:
-    number = company.tenant.evolution
-    await company.post(number, edit(number, "NEVER", SENDER, from_me=False, text="olá"))
-    await company.post(number, bodies.text(number, SENDER, "e mais uma coisa"))
-    await company.settled()
-    assert [row["body"] for row in await company.rows("messages")] == ["e mais uma coisa"]
-
-
-async def test_an_edit_of_what_never_came_is_kept_as_unknown(company: Company) -> None:
-    number = company.tenant.evolution
-    await company.post(number, edit(number, "NEVER", number.phone, from_me=True, text="olá"))
-    await company.settled()
-    minute = {"received_at": "2026-01-01T00:00:00Z"}
-    await company.project.update("inbound_events", minute, company_id=f"eq.{company.id}")
-    await company.make_due()
-    (kept,) = await company.rows("inbound_events")
-    assert (kept["state"], kept["outcome"]) == ("processed", "unknown")
-    assert "not known" in kept["error"]
-    assert kept["raw"]["data"]["editedMessage"] == {"conversation": "olá"}
+    (message,) = await company.rows("messages")
+    assert (message["type"], message["body"]) == ("text", "olá")
 
 
 async def test_a_late_old_message_does_not_set_an_old_name_back(company: Company) -> None:

@@ -8,11 +8,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from functions.messaging.credentials import place_of_address, place_of_number
 from local.stack import Stack
 from tests.fixtures import Api
 from tests.messaging import bodies
 from tests.messaging.conftest import Company
-from tests.tenants import Number, Project
+from tests.tenants import VAULT, Number, Project
 
 
 @pytest.fixture
@@ -94,7 +95,9 @@ async def test_an_older_report_of_a_number_is_no_news(late_first: bool, company:
 
 async def test_a_ban_of_an_account_is_one_of_all_its_numbers(company: Company) -> None:
     number = company.tenant.meta
+    id = str(uuid4())
     twin = {
+        "p_id": id,
         "p_company_id": company.id,
         "p_provider": "meta",
         "p_name": "Twin",
@@ -103,7 +106,7 @@ async def test_a_ban_of_an_account_is_one_of_all_its_numbers(company: Company) -
         "p_endpoint_id": (await company.rows("instances", id=f"eq.{number.instance_id}"))[0][
             "endpoint_id"
         ],
-        "p_credentials": {},
+        "p_credentials": VAULT.seal({}, place_of_number(id)),
         "p_waba_id": number.waba_id,
     }
     await company.project.rpc("create_instance", twin)
@@ -175,12 +178,13 @@ async def test_one_tenants_items_do_not_hide_anothers(shops: list[Company]) -> N
 
 async def test_an_address_without_a_number_ignores_all(project: Project, api: Api) -> None:
     token, secret = uuid4().hex, uuid4().hex
+    token_hash = hashlib.sha256(token.encode()).hexdigest()
     await project.rpc(
         "create_inbound_endpoint",
         {
             "p_provider": "evolution",
-            "p_token_hash": hashlib.sha256(token.encode()).hexdigest(),
-            "p_secrets": {"tokens": [secret]},
+            "p_token_hash": token_hash,
+            "p_secrets": VAULT.seal({"tokens": [secret]}, place_of_address(token_hash)),
         },
     )
     number = Number("evolution", "", "x", None, "5511", "", f"/in/evolution/{token}", secret)

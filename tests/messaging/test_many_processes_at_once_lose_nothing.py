@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
@@ -19,11 +20,13 @@ Json = dict[str, Any]
 
 PEOPLE = [f"5511960000{n:03d}" for n in range(4)]
 EACH = 10
+# Within Meta's window, so that what is sent meanwhile is a reply.
+AN_HOUR_AGO = int(time.time()) - 3600
 
 
 def inbound(number: Number) -> list[Json]:
     return [
-        bodies.text(number, who, f"de {who} {n}", at=bodies.NOON + n)
+        bodies.text(number, who, f"de {who} {n}", at=AN_HOUR_AGO + n)
         for who in PEOPLE
         for n in range(EACH)
     ]

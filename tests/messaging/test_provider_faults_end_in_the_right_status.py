@@ -43,16 +43,17 @@ def number(request: pytest.FixtureRequest, connected_company: Company) -> Number
     return found
 
 
-async def send(company: Company, number: Number, body: str = "oi", **more: Any) -> str:
+async def send(company: Company, number: Number, body: str | None = "oi", **more: Any) -> str:
+    id = str(uuid4())
     message = {
-        "id": str(uuid4()),
+        "id": id,
         "instance_id": number.instance_id,
         "to": "+5511987654321",
         "body": body,
     }
     answer = await company.api.send(company.tenant.people["agent"], message | more)
     assert answer.status_code == 202, answer.text
-    return message["id"]
+    return id
 
 
 async def becomes(company: Company, id: str, *statuses: str) -> Json:
@@ -136,7 +137,7 @@ async def test_a_paused_number_rests_and_costs_no_attempt(
     assert instance["cooldown_until"]
     # Others of this number wait without calling.
     second = await send(company, number, to="+5511911110000")
-    await company.settled()
+    await company.idle()
     assert (await company.message(second))["status"] == "queued"
     assert await attempts(company, second) == []
     jobs = await company.rows("queue_jobs", type="eq.messages.send", status="eq.pending")
@@ -187,8 +188,7 @@ async def test_an_answer_that_never_comes_stays_unknown_and_is_not_sent_again(
     id = await send(company, number)
     row = await becomes(company, id, "unknown")
     assert row["error_code"]
-    for _ in range(3):
-        await company.make_due()
+    await company.api.tick()
     assert (await company.message(id))["status"] == "unknown"
     assert len(await phones.received(number)) == 1
     # Nor does the same call send it again.

@@ -1,16 +1,18 @@
 """The secrets of a webhook address: asked for by Meta, rotated without a gap, revoked at once."""
 
+import hashlib
+
 import asyncpg
 import httpx
-import orjson
 import pytest
 
 from functions.app import create_app
 from functions.core.settings import Settings
+from functions.messaging.credentials import place_of_address
 from tests.fixtures import serving
 from tests.messaging import bodies
 from tests.messaging.conftest import Company
-from tests.tenants import Number, body
+from tests.tenants import VAULT, Number, body
 
 
 async def challenge(company: Company, path: str, **query: str) -> httpx.Response:
@@ -50,10 +52,11 @@ async def test_a_wrong_challenge_is_refused(company: Company) -> None:
 
 async def set_secrets(database: asyncpg.Connection, number: Number, *values: str) -> None:
     names = ["tokens"] if number.provider == "evolution" else ["app_secrets", "verify_tokens"]
+    token_hash = hashlib.sha256(number.path.rpartition("/")[2].encode()).hexdigest()
     await database.execute(
-        """update private.inbound_endpoints set secrets = $1::text::jsonb
+        """update private.inbound_endpoints set secrets = $1
            where id = (select endpoint_id from public.instances where id = $2::text::uuid)""",
-        orjson.dumps(dict.fromkeys(names, values)).decode(),
+        VAULT.seal(dict.fromkeys(names, values), place_of_address(token_hash)),
         number.instance_id,
     )
 

@@ -59,10 +59,7 @@ CASES: dict[str, tuple[str, Callable[[Number], list[Json]], dict[str, Json]]] = 
             upsert(number, "GROUP1", {"conversation": "a"}, remoteJid=GROUP, participant=MEMBER),
             bodies.evolution(number, "messages.edited", EDIT),
         ],
-        {
-            "GROUP1": {"direction": "in", "body": "a"},
-            "GROUP1#edit-1763326190000": {"direction": "in", "body": "novo", "origin": "contact"},
-        },
+        {"GROUP1": {"direction": "in", "body": "novo", "origin": "contact"}},
     ),
     "a code that comes after its placeholder": (
         "evolution",

@@ -1,0 +1,154 @@
+"""inbound list, show, reprocess, retention, replay: what providers posted, and reading it again."""
+
+import argparse
+import math
+import sys
+from typing import Any, get_args
+
+from functions.cli.command import Call, Commands, UsageError, add_command, add_group
+from functions.cli.jobs import positive
+from functions.cli.output import printable
+from functions.cli.times import both, moment_or_age
+from functions.messaging.items import ItemFilter, Items, ItemState, ProviderName
+from functions.messaging.replay import captured, replay
+
+Json = dict[str, Any]
+# Of a list where a filter finds little: each page looks at thousands of items.
+PAGES = 20
+
+
+def add(groups: Commands) -> None:
+    commands = add_group(groups, "inbound", "what providers posted, and reading it again")
+    listing = add_command(commands, "list", list_items, "items, newest first, without bodies")
+    _add_filters(listing)
+    listing.add_argument("--limit", type=positive, default=50, metavar="N", help="at most (50)")
+    listing.add_argument("--cursor", help="go on where a list ended")
+    show = add_command(commands, "show", show_item, "all about an item, with its body")
+    show.add_argument("id", type=positive, metavar="ID")
+    again = add_command(
+        commands, "reprocess", reprocess, "read again; by default what failed or is unknown"
+    )
+    _add_filters(again)
+    again.add_argument("--limit", type=positive, metavar="N", help="at most; default: all")
+    keep = add_command(commands, "retention", set_retention, "for how many days bodies are kept")
+    keep.add_argument("days", type=positive, nargs="?", metavar="DAYS")
+    keep.add_argument("--company", metavar="ID", help="of it alone; without DAYS as all others")
+    offline = add_command(
+        commands, "replay", replay_file, "what captured bodies become; needs no project"
+    )
+    offline.add_argument("file", metavar="FILE", help="JSON or JSON lines; - reads stdin")
+    offline.add_argument("--provider", choices=get_args(ProviderName), required=True)
+    offline.add_argument("--instance", metavar="NAME", help="whose address took it (Evolution)")
+    offline.set_defaults(offline=True)
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--company", metavar="ID")
+    parser.add_argument("--provider", choices=get_args(ProviderName))
+    parser.add_argument("--endpoint", metavar="ID")
+    parser.add_argument("--kind", metavar="KIND", help="e.g. messages.upsert, statuses")
+    parser.add_argument(
+        "--state", choices=get_args(ItemState), metavar="|".join(get_args(ItemState))
+    )
+    parser.add_argument("--outcome", metavar="WORD", help="e.g. message, unknown, unsupported")
+    parser.add_argument("--after", type=moment_or_age, metavar="WHEN", help="received; or 1d")
+    parser.add_argument("--before", type=moment_or_age, metavar="WHEN", help="received; or 1d")
+
+
+def _filter(asked: argparse.Namespace) -> ItemFilter:
+    return ItemFilter(
+        asked.company, asked.provider, asked.endpoint, asked.kind, asked.state, asked.outcome,
+        asked.after, asked.before,
+    )  # fmt: skip
+
+
+def _items(call: Call) -> Items:
+    return Items(call.db.as_service())
+
+
+async def list_items(call: Call) -> None:
+    asked, out = call.options, call.out
+    found: list[Json] = []
+    cursor = asked.cursor
+    for _ in range(PAGES + math.ceil(asked.limit / 200)):
+        page = await _items(call).list(_filter(asked), min(200, asked.limit - len(found)), cursor)
+        found += page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None or len(found) >= asked.limit:
+            break
+    if out.as_json:
+        return out.answer({"data": found, "next_cursor": cursor})
+    header = ["ID", "STATE", "PROVIDER", "KIND", "OUTCOME", "RECEIVED (UTC)", "REASON"]
+    names = ("id", "state", "provider", "kind", "outcome")
+    rows = [
+        [*(item[name] or "-" for name in names), both(item["received_at"]), item["reason"] or ""]
+        for item in found
+    ]
+    for line in out.table(header, rows):
+        out.write(line)
+    if not found:
+        out.remark("No such item." if cursor is None else "None among those looked at.")
+    if cursor is not None:
+        out.remark(f"There may be more: add --cursor {cursor}")
+    return None
+
+
+async def show_item(call: Call) -> None:
+    found, out = await _items(call).find(call.options.id), call.out
+    if out.as_json:
+        return out.answer(found)
+    times = ("received_at", "processed_at", "body_dropped_at")
+    shown = {name: found[name] for name in found if name not in (*times, "raw", "has_body")}
+    out.facts(shown | {name: both(found[name]) for name in times})
+    if found["raw"] is not None:
+        out.document("body", found["raw"])
+    return None
+
+
+async def reprocess(call: Call) -> None:
+    asked = call.options
+    started, cursor = 0, None
+    while True:
+        left = 1000 if asked.limit is None else min(1000, asked.limit - started)
+        answer = await _items(call).reprocess(_filter(asked), left, cursor)
+        started += answer["reprocessed"]
+        cursor = answer["next_cursor"]
+        if cursor is None or (asked.limit is not None and started >= asked.limit):
+            break
+    call.answer({"reprocessed": started}, f"{started} items are read again.")
+
+
+async def set_retention(call: Call) -> None:
+    asked = call.options
+    if asked.days is None and asked.company is None:
+        raise UsageError("For how many days? Without DAYS, --company says whose setting ends.")
+    answer = await _items(call).set_retention(asked.days, asked.company)
+    whose = f"of {printable(asked.company)}" if asked.company else "of all without a setting"
+    call.answer(answer, f"Bodies {whose} are kept for {answer['days']} days.")
+
+
+async def replay_file(call: Call) -> None:
+    from functions.app import PROVIDERS  # the whole API, which no other command here needs
+
+    asked, out = call.options, call.out
+    try:
+        raw = sys.stdin.buffer.read() if asked.file == "-" else _read(asked.file)
+    except OSError as error:
+        raise UsageError(f"{asked.file} cannot be read: {error.strerror}.") from None
+    provider = PROVIDERS[asked.provider]
+    read = [item for body in captured(raw) for item in replay(provider, body, asked.instance)]
+    if out.as_json:
+        return out.answer(read)
+    for item in read:
+        out.write(out.style(f"{item['kind']}  {item['route'] or ''}".rstrip(), "bold"))
+        for event in item["events"]:
+            told = {name: value for name, value in event.items() if value not in (None, [], {})}
+            out.document(told.pop("event"), told)
+        out.write()
+    out.remark(f"{len(read)} items, {sum(len(item['events']) for item in read)} events.")
+    return None
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

@@ -1,0 +1,162 @@
+"""The files of messages: fetched from the provider by a job, kept under the hash of their bytes,
+lent out by links. SQL: supabase/migrations/*_messaging_media.sql."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, NoReturn
+from uuid import UUID
+
+from functions.core.db import Database
+from functions.core.errors import AppError, NotConfigured, NotFound, TooLarge, Unavailable
+from functions.core.http import HttpClient
+from functions.core.settings import Settings
+from functions.core.storage import Storage
+from functions.jobs.context import JobContext
+from functions.jobs.models import GiveUp, Handler, Handlers, Job, Json, RetryLater
+from functions.messaging.credentials import Vault, instance_of
+from functions.providers.attempt import classified
+from functions.providers.base import OutboundMessage, Provider, SendResult
+from functions.providers.commands import FetchMedia, File
+
+BUCKET = "media"
+# A provider fetches what it sends at once; its own retries take minutes.
+SENDING_LINK_SECONDS = 3600
+# A server may be asked for a file before it has stored the message itself.
+TRIES_BEFORE_GONE = 3
+# Shown by browsers as they are, without running anything. All else is only saved.
+_SHOWN = re.compile(r"(audio|video)/[\w.+-]+|image/(jpeg|png|webp|gif)|application/pdf")
+# Answers that no later try changes.
+_NEVER = {"strange_address", "incomplete", "unsupported"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is kept. `types`: beginnings of mime types; empty: all."""
+
+    largest_bytes: int
+    types: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        types = tuple(part.strip() for part in settings.media_types.split(",") if part.strip())
+        return cls(int(settings.media_max_mb * 1_000_000), types)
+
+
+def handlers(
+    db: Database,
+    vault: Vault,
+    http: HttpClient,
+    providers: Mapping[str, Provider],
+    storage: Storage,
+    limits: Limits,
+) -> Handlers:
+    """messages.fetch_media."""
+
+    async def fetch(job: Job, context: JobContext) -> Json:
+        """Once per file: the same bytes again are the same object."""
+        message_id = _message_id(job)
+        service = db.as_service()
+        order: Json | None = await service.call("begin_media", {"p_message_id": message_id})
+        if order is None:
+            return {"state": "settled"}
+        result = await _fetched(order, context)
+        await service.call(
+            "record_media",
+            {"p_message_id": message_id, "p_media": order["media"], "p_result": result},
+        )
+        return result
+
+    async def _fetched(order: Json, context: JobContext) -> Json:
+        media = order["media"]
+        if _bytes_of(media) > limits.largest_bytes:
+            return {"state": "too_large"}
+        try:
+            instance = instance_of(vault, order["instance"])
+        except NotConfigured as error:
+            raise RetryLater(error.code) from None
+        command = FetchMedia(
+            order["chat"], order["provider_message_id"], media, order["from_us"], order["stored"]
+        )
+        answer = await providers[instance.provider].perform(http.get(), instance, command)
+        if answer.failure is not None:
+            return _not_fetched(answer.failure, context)
+        assert answer.file is not None
+        return await _kept(order["company_id"], answer.file)
+
+    async def _kept(company_id: str, file: File) -> Json:
+        mime_type = (file.mime_type or "").partition(";")[0].strip().lower()
+        if len(file.content) > limits.largest_bytes:
+            return {"state": "too_large", "size": len(file.content)}
+        if limits.types and not mime_type.startswith(limits.types):
+            return {"state": "failed", "error": "type_refused"}
+        name = f"{company_id}/{sha256(file.content).hexdigest()}"
+        kind = mime_type if _SHOWN.fullmatch(mime_type) else "application/octet-stream"
+        try:
+            await storage.put(BUCKET, name, file.content, kind)
+        except TooLarge:
+            return {"state": "too_large", "size": len(file.content)}
+        except AppError as error:
+            raise RetryLater(error.code) from None
+        return {"state": "stored", "object": name, "size": len(file.content), "error": None}
+
+    # One file is several times in memory while it is decoded.
+    return {"messages.fetch_media": Handler(fetch, timeout_seconds=45.0, concurrency=2)}
+
+
+async def linked(
+    storage: Storage, message: OutboundMessage, company_id: str | None
+) -> OutboundMessage | SendResult:
+    """The message with an address in place of its stored file, or why it cannot be sent."""
+    name = (message.media or {}).get("object")
+    if message.media is None or not name:
+        return message
+    if company_id is None or not is_object_of(name, company_id):
+        return classified("request", code="no_object", error="The file is not in this company")
+    try:
+        url = await storage.sign(BUCKET, name, SENDING_LINK_SECONDS)
+    except NotFound as error:
+        return classified("request", code=error.code, error=error.detail)
+    except Unavailable as error:
+        return classified("transient", code=error.code, error=error.detail)
+    rest = {key: value for key, value in message.media.items() if key != "object"}
+    return replace(message, media=rest | {"url": url})
+
+
+def is_object_of(name: Any, company_id: str) -> bool:
+    """Whether an object's name lies in the company's folder, and in no other by a detour."""
+    return (
+        isinstance(name, str)
+        and name.startswith(f"{company_id}/")
+        and re.fullmatch(r"[0-9a-zA-Z_/.-]{38,300}", name) is not None
+        and ".." not in name
+    )
+
+
+def _not_fetched(failure: SendResult, context: JobContext) -> Json:
+    """What a failure means for the file. Raises RetryLater where it may come yet."""
+    code = failure.code or failure.error_class or "not_fetched"
+    if code == "too_large":
+        return {"state": "too_large"}
+    if code in _NEVER:
+        return {"state": "failed", "error": code}
+    if failure.outcome == "permanent" and context.attempt >= TRIES_BEFORE_GONE:
+        return {"state": "gone", "error": code}
+    _again(code, failure)
+
+
+def _again(code: str, failure: SendResult) -> NoReturn:
+    raise RetryLater(code, failure.retry_after_seconds)
+
+
+def _message_id(job: Job) -> str:
+    try:
+        return str(UUID(job.data.get("message_id")))
+    except (ValueError, TypeError, AttributeError):
+        raise GiveUp("data.message_id is missing") from None
+
+
+def _bytes_of(media: Json) -> int:
+    size = media.get("bytes")
+    return size if isinstance(size, int) else 0

@@ -1,0 +1,167 @@
+"""A message whose answer was lost is looked for, then left to a person; it is never sent again."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.fixtures import until
+from tests.messaging import bodies
+from tests.messaging.conftest import Company, Phones
+from tests.messaging.test_provider_faults_end_in_the_right_status import (
+    attempts,
+    becomes,
+    send,
+)
+from tests.tenants import Number
+
+Json = dict[str, Any]
+
+SILENT = {"drop_statuses": True, "drop_echoes": True}
+PHONE = "+5511987654321"
+
+
+async def decide(company: Company, id: str, decision: str, role: str = "agent") -> Any:
+    return await company.api.http.post(
+        f"/api/messages/{id}/resolution",
+        json={"decision": decision},
+        headers={"authorization": f"Bearer {company.tenant.people[role].token}"},
+    )
+
+
+async def looks(company: Company, count: int) -> None:
+    """What time does: so many looks are made, one after the other."""
+    for _ in range(count):
+        await company.make_due()
+        await company.idle()
+
+
+async def undecided(company: Company, number: Number, phones: Phones) -> str:
+    """A message that was sent, of which nothing was heard and nothing can be found."""
+    await phones.faults(number, lose_times=1, **SILENT)
+    id = await send(company, number)
+    await becomes(company, id, "unknown")
+    await looks(company, 5)
+    message = await company.message(id)
+    assert (message["status"], message["needs_decision"]) == ("unknown", True)
+    return id
+
+
+async def test_what_the_server_has_was_sent(connected_company: Company, phones: Phones) -> None:
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, lose_times=1, **SILENT)
+    id = await send(company, number, "uma vez só")
+    await becomes(company, id, "unknown")
+    await looks(company, 1)
+    row = await becomes(company, id, "accepted")
+    (on_phone,) = await phones.received(number)
+    assert row["provider_message_id"] == on_phone["provider_id"]
+    assert (row["needs_decision"], row["error_code"]) == (False, None)
+    assert await attempts(company, id) == ["accepted"]
+
+
+async def test_the_same_text_before_it_is_another_message(
+    connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, **SILENT)
+    first = await becomes(company, await send(company, number, "oi"), "accepted")
+    await phones.faults(number, cut_times=1)
+    id = await send(company, number, "oi")
+    await becomes(company, id, "unknown")
+    await looks(company, 5)
+    assert (await company.message(id))["needs_decision"]
+    assert await company.message(first["id"]) == first
+    assert len(await phones.received(number)) == 1
+
+
+async def test_two_alike_never_become_one(connected_company: Company, phones: Phones) -> None:
+    """One of two was sent; which one it was does not matter, but it is one."""
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, lose_times=1, **SILENT)
+    first = await send(company, number, "oi")
+    await becomes(company, first, "unknown")
+    await phones.faults(number, cut_times=1)
+    second = await send(company, number, "oi")
+    await becomes(company, second, "unknown")
+    await looks(company, 5)
+    rows = [await company.message(id) for id in (first, second)]
+    assert sorted(row["status"] for row in rows) == ["accepted", "unknown"]
+    assert len(await phones.received(number)) == 1
+
+
+async def test_meta_cannot_be_asked_and_a_person_decides_after_an_hour(
+    connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.meta
+    id = await undecided(company, number, phones)
+    assert await attempts(company, id) == ["unknown"]
+    (job,) = await company.rows("queue_jobs", type="eq.messages.reconcile")
+    assert (job["status"], job["attempts"], job["result"]) == ("completed", 5, {"found": False})
+
+
+@pytest.mark.parametrize(("decision", "status"), [("sent", "accepted"), ("not_sent", "failed")])
+async def test_a_person_decides_and_nothing_is_sent(
+    decision: str, status: str, connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.meta
+    id = await undecided(company, number, phones)
+    for _ in range(2):
+        answer = await decide(company, id, decision)
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["status"], answer.json()["needs_decision"]) == (status, False)
+    other = "sent" if decision == "not_sent" else "not_sent"
+    answer = await decide(company, id, other)
+    assert (answer.status_code, answer.json()["code"]) == (409, "decision_not_needed")
+    await looks(company, 2)
+    assert len(await phones.received(number)) == 1
+
+
+async def test_a_report_after_a_persons_word_still_counts(
+    connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.meta
+    id = await undecided(company, number, phones)
+    assert (await decide(company, id, "not_sent")).status_code == 200
+    report = bodies.status(number, PHONE[1:], "wamid.LATE", "delivered", client_ref=id)
+    await company.post(number, report)
+    await company.settled()
+    message = await company.message(id)
+    assert (message["status"], message["error_code"]) == ("delivered", None)
+
+
+async def test_nobody_decides_what_is_known_or_still_looked_for(
+    connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.meta
+    known = await send(company, number)
+    await becomes(company, known, "read")
+    await phones.faults(number, lose_times=1, **SILENT)
+    looked_for = await send(company, number)
+    await becomes(company, looked_for, "unknown")
+    for id in (known, looked_for):
+        for decision in ("sent", "not_sent"):
+            answer = await decide(company, id, decision)
+            if id == known and decision == "sent":
+                assert answer.status_code == 200
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (409, "decision_not_needed")
+    assert (await decide(company, known, "perhaps")).status_code == 422
+    assert (await decide(company, str(uuid4()), "sent")).status_code == 404
+    assert (await decide(company, looked_for, "sent", "viewer")).status_code == 403
+
+
+async def test_a_job_that_is_cancelled_leaves_the_decision_to_a_person(
+    connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, lose_times=1, **SILENT)
+    id = await send(company, number)
+    await becomes(company, id, "unknown")
+    ended = {"status": "cancelled", "completed_at": "2026-01-01T00:00:00Z"}
+    await company.project.update("queue_jobs", ended, unique_key=f"eq.reconcile:{id}")
+
+    async def is_asked() -> Any:
+        return (await company.message(id))["needs_decision"]
+
+    await until(is_asked, what="needs_decision")
