@@ -4,7 +4,8 @@ A new kind of job is a row in a room's `handlers`, a new provider a line in PROV
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -115,7 +116,14 @@ def create_app(settings: Settings) -> FastAPI:
     runner = create_runner(settings, db, to_providers)
     drain = BackgroundDrain(runner, settings.inbound_drain_seconds)
 
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await http.close()
+        await to_providers.close()
+
     app = FastAPI(
+        lifespan=lifespan,
         title="Recado",
         version=VERSION,
         summary="WhatsApp messaging on Supabase: received once, sent once, shown live.",

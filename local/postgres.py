@@ -169,6 +169,7 @@ class Postgres:
             try:
                 return await self._server.until_ready(self._answers)
             except ChildError as error:
+                await self._server.stop()
                 # After SIGKILL the old server's backends need a moment to notice and end.
                 if "shared memory block" not in str(error) or attempt == 49:
                     raise PostgresError(str(error)) from error

@@ -17,6 +17,8 @@ from functions.messaging.credentials import Vault, place_of_address, place_of_nu
 PASSWORD = "correct horse battery"
 # Of the API under test, and of whatever puts numbers into its database.
 CREDENTIALS_KEY = "dGVzdHMgc2VhbCB3aXRoIGEga2V5IG9mIHRoZWlycyE="
+# Of a deployment that has lost the first one.
+OTHER_CREDENTIALS_KEY = "YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMgaW4gYmFzZTY="
 VAULT = Vault(CREDENTIALS_KEY)
 ROLES = ("owner", "admin", "agent", "viewer")
 

@@ -11,6 +11,7 @@ import pytest
 
 from local.stack import Stack
 from tests.fixtures import Api, until
+from tests.messaging.desk import Desk
 from tests.tenants import Number, Project, Tenant
 
 Json = dict[str, Any]
@@ -134,3 +135,8 @@ class Phones:
 @pytest.fixture
 def phones(whatsapp: httpx.AsyncClient) -> Phones:
     return Phones(whatsapp)
+
+
+@pytest.fixture
+def desk(api: Api, tenant: Tenant, stack: Stack) -> Desk:
+    return Desk(api, tenant, stack)

@@ -1,68 +1,15 @@
 """Numbers over HTTP, at the fake WhatsApp: connected, linked, told of, restarted, removed."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
-import pytest
 
-from functions.app import create_app
-from functions.core.settings import Settings
 from local.stack import Stack
-from tests.fixtures import Api, serving, until
+from tests.fixtures import until
+from tests.messaging.desk import SERVER_KEY, Desk, Json, made, meta_number
 from tests.tenants import Person, Project, Tenant
-
-Json = dict[str, Any]
-# The key of the fake Evolution server itself.
-SERVER_KEY = "fake-global-key"
-
-
-class Desk:
-    """The admin's view of the company's numbers."""
-
-    def __init__(self, api: Api, tenant: Tenant, stack: Stack) -> None:
-        self.api, self.tenant, self.stack = api, tenant, stack
-
-    async def call(
-        self, method: str, path: str, person: Person | None = None, **more: Any
-    ) -> httpx.Response:
-        who = person or self.tenant.people["admin"]
-        headers = {"authorization": f"Bearer {who.token}"}
-        return await self.api.http.request(method, f"/api/numbers{path}", headers=headers, **more)
-
-    async def evolution(self, **changes: Any) -> httpx.Response:
-        wanted = {"provider": "evolution", "name": "Balcão", "external_id": f"b-{uuid4().hex[:8]}"}
-        wanted |= {"server": self.stack.whatsapp_url, "api_key": SERVER_KEY} | changes
-        return await self.call("POST", "", json=wanted)
-
-    async def meta(self, id: str, account: str, **changes: Any) -> httpx.Response:
-        wanted = {"provider": "meta", "name": "Entregas", "external_id": id, "account_id": account}
-        wanted |= {"server": f"{self.stack.whatsapp_url}/v24.0"}
-        wanted |= {"access_token": "EAAB", "app_secret": "s3cret"} | changes
-        return await self.call("POST", "", json=wanted)
-
-
-@pytest.fixture
-def desk(api: Api, tenant: Tenant, stack: Stack) -> Desk:
-    return Desk(api, tenant, stack)
-
-
-async def made(answer: httpx.Response) -> Json:
-    assert answer.status_code == 201, answer.text
-    row: Json = answer.json()
-    return row
-
-
-async def meta_number(whatsapp: httpx.AsyncClient, waba: str, secret: str = "s3cret") -> str:
-    """A number that Meta has, with an app behind it."""
-    id = str(uuid4().int)[:15]
-    number = {"provider": "meta", "id": id, "key": "EAAB", "phone": "5511933330009", "waba": waba}
-    number["webhook"] = {"url": "http://127.0.0.1:9/", "app_secret": secret}  # type: ignore[assignment]
-    answer = await whatsapp.post("/_fake/numbers", json=number)
-    assert answer.status_code == 201
-    return id
 
 
 async def test_an_evolution_number_is_made_linked_and_heard(
@@ -272,52 +219,3 @@ async def test_only_admins_configure_and_every_member_sees(desk: Desk, project: 
     assert len((await desk.call("GET", "", machine)).json()["data"]) == 2
     assert (await desk.call("GET", path, machine)).status_code == 200
     assert (await desk.call("DELETE", path, machine)).status_code == 403
-
-
-async def test_a_lost_key_is_overcome_by_connecting_again(
-    desk: Desk, settings: Settings, whatsapp: httpx.AsyncClient, project: Project
-) -> None:
-    waba = str(uuid4().int)[:15]
-    first, second = await meta_number(whatsapp, waba), await meta_number(whatsapp, waba)
-    rows = [await made(await desk.meta(id, waba)) for id in (first, second)]
-    other = replace(settings, credentials_key="YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMgaW4gYmFzZTY=")
-    async with serving(create_app(other)) as url, httpx.AsyncClient(base_url=url) as http:
-        again = Desk(Api(url, http), desk.tenant, desk.stack)
-        stuck = await again.call("POST", f"/{rows[0]['id']}/refresh")
-        assert (stuck.status_code, stuck.json()["code"]) == (503, "credentials_unreadable")
-        for id, row in zip((first, second), rows, strict=True):
-            connected = await made(await again.meta(id, waba))
-            assert connected["id"] == row["id"]
-            assert connected["webhook"]["set"] is True
-        said = {"number": first, "from": "5511988887777", "body": "Oi!"}
-        await whatsapp.post("/_fake/inbound", json=said)
-
-        async def is_heard() -> bool:
-            return bool(await project.rows("messages", instance_id=f"eq.{rows[0]['id']}"))
-
-        await until(is_heard, what="the first number, by the account's new address")
-    gone = await desk.call("DELETE", f"/{rows[1]['id']}")
-    assert gone.json()["removed"] is True
-    assert "CREDENTIALS_KEY" in gone.json()["error"]
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        "https://127.0.0.1",
-        "https://localhost",
-        "https://[::1]",
-        "https://169.254.169.254/latest",
-        "http://example.com",
-        "https://10.0.0.7:8080",
-        "https://no-such-name.invalid",
-    ],
-)
-async def test_no_company_makes_us_call_our_own_network(
-    server: str, desk: Desk, settings: Settings
-) -> None:
-    closed = replace(settings, allow_private_servers=False)
-    async with serving(create_app(closed)) as url, httpx.AsyncClient(base_url=url) as http:
-        outside = Desk(Api(url, http), desk.tenant, desk.stack)
-        answer = await outside.evolution(server=server)
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_server"), answer.text

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -17,6 +18,8 @@ from local.gateway.storage.files import Files, chunks_of
 from local.gateway.storage.rows import json_response, parsed
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+# Writers of one object may overtake a reader; each time there is a newer file.
+OVERTAKEN_TIMES = 10
 # What HTTP allows in a header's value.
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 # What encodeURIComponent leaves as it is.
@@ -32,10 +35,12 @@ def content(access: Access) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         row = await access(request)
         files = Files(gateway_of(request).storage_folder)
-        try:
-            file = files.open(row["version"])
-        except StorageError:
+        for _ in range(OVERTAKEN_TIMES):
+            with suppress(StorageError):
+                file = files.open(row["version"])
+                break
             row = await access(request)  # it may have been replaced in between
+        else:
             file = files.open(row["version"])
         headers = _headers(request, row)
         size = file.seek(0, 2)
