@@ -5,13 +5,17 @@ secret. `lifespan` is off, because Mangum would run it around every single invoc
 """
 
 import asyncio
+import gc
 from typing import Any
 
-from mangum import Mangum
-from mangum.types import LambdaConfig, LambdaContext, LambdaEvent, Response, Scope
+# As in index.py: nothing that a start makes is garbage.
+gc.disable()
 
-from functions.app import create_app
-from functions.core.settings import Settings
+from mangum import Mangum  # noqa: E402
+from mangum.types import LambdaConfig, LambdaContext, LambdaEvent, Response, Scope  # noqa: E402
+
+from functions.app import create_app  # noqa: E402
+from functions.core.settings import Settings  # noqa: E402
 
 SETTINGS = Settings.from_env()
 # Mangum asks for the current event loop, which newer Pythons no longer make by themselves.
@@ -65,3 +69,6 @@ handler = Mangum(
     custom_handlers=[Schedule],
     text_mime_types=["text/", "application/json", "application/problem+json"],
 )
+
+gc.freeze()
+gc.enable()
