@@ -62,7 +62,7 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """The address of `app` on a free port of this machine, while inside."""
-    server = _Server(uvicorn.Config(app, port=0, lifespan="on", log_level="warning"))
+    server = _Server(uvicorn.Config(app, port=0, lifespan="auto", log_level="warning"))
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
