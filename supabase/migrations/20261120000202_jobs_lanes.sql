@@ -19,6 +19,21 @@
 set lock_timeout = '5s';
 
 
+-- Locks -------------------------------------------------------------------------------------
+
+create function private.lock_queues(p_queues text[])
+returns void language sql volatile security invoker set search_path = '' as $$
+  -- In one order by everybody, or workers that hold one queue and want another would deadlock.
+  -- No row locks: a claim that finds nothing then writes nothing, and waits for no disk.
+  select pg_advisory_xact_lock(1702, hashtext(name)) from (
+    select name from public.queues where p_queues is null or name = any (p_queues) order by hashtext(name)
+  ) as queue
+$$;
+comment on function private.lock_queues is
+  'Locks these queues, or all, against claims, settlements and changes until the end of the transaction: their limits and counts are exact.';
+grant execute on function private.lock_queues to service_role;
+
+
 -- Tokens ------------------------------------------------------------------------------------
 
 create function private.bucket_tokens(
@@ -111,6 +126,8 @@ grant execute on function private.make_lane, private.wake_lane, private.wake_not
 create function private.wake_lane_of_job()
 returns trigger language plpgsql security invoker set search_path = '' as $$
 begin
+  -- As for an enqueue: a claim that is putting the lane to sleep just now ends first, and is seen.
+  perform from private.queue_lanes where id = new.lane_id for key share;
   perform private.wake_lane(new.lane_id, new.run_at);
   return null;
 end $$;

@@ -196,6 +196,9 @@ declare
   v_place integer;
 begin
   perform private.check_jobs(p_jobs);
+  -- Queues before jobs, as everybody does: what replaces jobs locks several, and so does a settlement.
+  perform private.lock_queues(null)
+  where exists (select from jsonb_array_elements(p_jobs) as job where job ->> 'if_exists' = 'replace');
   perform private.lock_order_keys(p_jobs);
   v_ids := private.insert_jobs(p_jobs);
   loop

@@ -11,21 +11,6 @@
 set lock_timeout = '5s';
 
 
--- Locks -------------------------------------------------------------------------------------
-
-create function private.lock_queues(p_queues text[])
-returns void language sql volatile security invoker set search_path = '' as $$
-  -- In one order by everybody, or workers that hold one queue and want another would deadlock.
-  -- No row locks: a claim that finds nothing then writes nothing, and waits for no disk.
-  select pg_advisory_xact_lock(1702, hashtext(name)) from (
-    select name from public.queues where p_queues is null or name = any (p_queues) order by hashtext(name)
-  ) as queue
-$$;
-comment on function private.lock_queues is
-  'Locks these queues, or all, against claims, settlements and changes until the end of the transaction: their limits and counts are exact.';
-grant execute on function private.lock_queues to service_role;
-
-
 -- Room --------------------------------------------------------------------------------------
 
 create function private.queue_room(p_queue public.queues, p_limit integer)
