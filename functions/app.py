@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from functions.core import problems
+from functions.core import parts, problems
 from functions.core.auth import Authenticator
 from functions.core.db import Database
 from functions.core.http import HttpClient
@@ -27,16 +27,16 @@ from functions.messaging import (
     consent_routes,
     contacts_routes,
     conversations_routes,
+    decisions,
     item_routes,
     media,
     media_routes,
     numbers_routes,
+    pace,
     search_routes,
 )
-from functions.messaging import decisions as messaging_decisions
 from functions.messaging import handlers as messaging_handlers
 from functions.messaging import inbound as messaging_inbound
-from functions.messaging import pace as messaging_pace
 from functions.messaging import routes as messaging_routes
 from functions.messaging.credentials import Vault
 from functions.messaging.numbers import Numbers
@@ -45,6 +45,14 @@ from functions.providers.evolution import EVOLUTION
 from functions.providers.meta import META
 
 PROVIDERS: Mapping[str, Provider] = {"evolution": EVOLUTION, "meta": META}
+ROUTES = [
+    module.routes
+    for module in (
+        item_routes, messaging_routes, decisions, pace, media_routes, numbers_routes,
+        conversations_routes, contacts_routes, consent_routes, search_routes,
+        jobs_routes, jobs_lists, jobs_operations,
+    )
+]  # fmt: skip
 VERSION = "0.1.0"
 DESCRIPTION = """\
 Send messages, read conversations, take webhooks, run the queue.
@@ -83,38 +91,27 @@ def create_runner(settings: Settings, db: Database, outside: HttpClient) -> Runn
     return Runner(queue, handlers, settings.queue_batch)
 
 
-def _add_messaging(
-    app: FastAPI,
-    settings: Settings,
-    db: Database,
-    auth: Authenticator,
-    outside: HttpClient,
-    drain: BackgroundDrain,
+def _install_parts(
+    app: FastAPI, settings: Settings, db: Database, http: HttpClient, to_providers: HttpClient
 ) -> None:
+    runner = create_runner(settings, db, to_providers)
+    drain = BackgroundDrain(runner, settings.inbound_drain_seconds)
+    queue = Queue(db)
+    ticks = Ticks(settings, queue, runner, http)
     vault = Vault(settings.credentials_key)
-    app.include_router(item_routes.router(auth, drain))
-    app.include_router(messaging_inbound.router(db, vault, PROVIDERS, drain))
-    app.include_router(messaging_routes.router(auth, drain))
-    app.include_router(messaging_decisions.router(auth))
-    app.include_router(messaging_pace.router(auth, drain))
-    app.include_router(media_routes.router(auth, Storage(settings, outside)))
     private = settings.allow_private_servers
-    numbers = Numbers(db, vault, outside, PROVIDERS, private_servers=private)
-    app.include_router(numbers_routes.router(auth, numbers, settings))
-    app.include_router(conversations_routes.router(auth))
-    app.include_router(contacts_routes.router(auth, drain))
-    app.include_router(consent_routes.router(auth))
-    app.include_router(search_routes.router(auth))
+    numbers = Numbers(db, vault, to_providers, PROVIDERS, private_servers=private)
+    storage = Storage(settings, to_providers)
+    auth = Authenticator(settings, db, http)
+    parts.install(app, [settings, auth, queue, ticks, drain, numbers, storage])
+    app.include_router(messaging_inbound.router(db, vault, PROVIDERS, drain))
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The API. Needs no network and no settings to be made; what is missing, its calls tell."""
     http = HttpClient()
-    db = Database(settings, http)
-    auth = Authenticator(settings, db, http)
     to_providers = HttpClient(PROVIDER_KEEPALIVE_SECONDS, PROVIDER_CONNECTIONS)
-    runner = create_runner(settings, db, to_providers)
-    drain = BackgroundDrain(runner, settings.inbound_drain_seconds)
+    db = Database(settings, http)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -131,11 +128,9 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    _add_messaging(app, settings, db, auth, to_providers, drain)
-    ticks = Ticks(settings, Queue(db), runner, http)
-    app.include_router(jobs_routes.router(settings, Queue(db), ticks))
-    app.include_router(jobs_lists.router(auth))
-    app.include_router(jobs_operations.router(auth, drain))
+    _install_parts(app, settings, db, http, to_providers)
+    for routes in ROUTES:
+        app.include_router(routes)
 
     @app.get(
         "/api/health",

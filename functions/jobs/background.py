@@ -5,7 +5,11 @@ the drain it joined, which keeps its invocation open on platforms that freeze an
 """
 
 import asyncio
+from typing import Annotated
 
+from fastapi import BackgroundTasks, Depends
+
+from functions.core.parts import part
 from functions.jobs.runner import Drain, Runner
 
 
@@ -38,3 +42,13 @@ class BackgroundDrain:
             and task.get_loop() is asyncio.get_running_loop()
             and drain.claiming
         )
+
+
+async def _drain_afterwards(
+    drain: Annotated[BackgroundDrain, part(BackgroundDrain)], background: BackgroundTasks
+) -> None:
+    background.add_task(drain)
+
+
+DRAIN_AFTERWARDS = Depends(_drain_afterwards)
+"""A dependency of routes that enqueue jobs: they start after the answer, if it is no error."""

@@ -8,11 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from functions.core.auth import Authenticator
-from functions.core.errors import Forbidden
+from functions.core.callers import Admin
 from functions.core.problems import answers
 from functions.jobs.lists import JobLists, JobState
-from functions.jobs.operations import Bearer
 
 
 class ListedJob(BaseModel):
@@ -43,38 +41,28 @@ class JobPage(BaseModel):
     )
 
 
-def router(auth: Authenticator) -> APIRouter:
-    """GET /api/jobs, for admins."""
-    routes = APIRouter(prefix="/api/jobs", tags=["jobs"])
+routes = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
-    @routes.get(
-        "",
-        response_model=JobPage,
-        responses=answers(401, 403, 404, 422, 503),
-        operation_id="list_jobs",
-        summary="List jobs",
+
+@routes.get(
+    "",
+    response_model=JobPage,
+    responses=answers(401, 403, 404, 422, 503),
+    operation_id="list_jobs",
+    summary="List jobs",
+)
+async def list_jobs(
+    admin: Admin,
+    company_id: UUID | None = None,
+    queue: str | None = None,
+    type: str | None = None,
+    state: JobState | None = None,
+    error: Annotated[str | None, Query(description="A part of the error.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+) -> Any:
+    """Unfinished jobs longest due first, ended ones newest end first; without `state` all,
+    newest made first."""
+    return await JobLists(admin.rpc).list_jobs(
+        admin.company(company_id), queue, type, state, error, limit, cursor
     )
-    async def list_jobs(
-        bearer: Bearer = None,
-        company_id: UUID | None = None,
-        queue: str | None = None,
-        type: str | None = None,
-        state: JobState | None = None,
-        error: Annotated[str | None, Query(description="A part of the error.")] = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    ) -> Any:
-        """Unfinished jobs longest due first, ended ones newest end first; without `state` all,
-        newest made first."""
-        caller = await auth.caller(bearer.credentials.strip() if bearer else None)
-        if caller.company_id is not None:
-            raise Forbidden(
-                "An API key may not list jobs.",
-                code="role_required",
-                hint="Use the access token of an admin.",
-            )
-        return await JobLists(caller.rpc).list_jobs(
-            caller.company(company_id), queue, type, state, error, limit, cursor
-        )
-
-    return routes

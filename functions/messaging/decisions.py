@@ -1,17 +1,16 @@
 """What people decide about a message of which nobody knows whether it was sent, over HTTP."""
 
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from functions.core.auth import Authenticator, Caller
+from functions.core.callers import AnyCaller
 from functions.core.problems import answers
 from functions.messaging import rpc
 from functions.messaging.models import Message
-from functions.messaging.requests import Bearer
 
 
 class Resolution(BaseModel):
@@ -25,31 +24,21 @@ class Resolution(BaseModel):
     )
 
 
-def router(auth: Authenticator) -> APIRouter:
-    """The routes of decisions under /api."""
-    routes = APIRouter(prefix="/api", tags=["messaging"])
+routes = APIRouter(prefix="/api", tags=["messaging"])
 
-    async def caller(bearer: Bearer = None) -> Caller:
-        return await auth.caller(bearer.credentials.strip() if bearer else None)
 
-    CallerOf = Annotated[Caller, Depends(caller)]
+@routes.post(
+    "/messages/{message_id}/resolution",
+    response_model=Message,
+    responses=answers(400, 401, 403, 404, 409, 422, 503),
+    operation_id="resolve_message",
+    summary="Say whether a message was sent",
+)
+async def resolve_message(caller: AnyCaller, message_id: UUID, resolution: Resolution) -> Response:
+    """For a message with `needs_decision`: `sent` makes it accepted, `not_sent` failed.
 
-    @routes.post(
-        "/messages/{message_id}/resolution",
-        response_model=Message,
-        responses=answers(400, 401, 403, 404, 409, 422, 503),
-        operation_id="resolve_message",
-        summary="Say whether a message was sent",
-    )
-    async def resolve_message(
-        caller: CallerOf, message_id: UUID, resolution: Resolution
-    ) -> Response:
-        """For a message with `needs_decision`: `sent` makes it accepted, `not_sent` failed.
-
-        Nothing is sent by this. To send it again, send a message with another `id`.
-        """
-        company_id = caller.company(resolution.company_id)
-        answer = await rpc.resolve_message(caller.rpc, message_id, resolution.decision, company_id)
-        return Response(answer.body, media_type="application/json")
-
-    return routes
+    Nothing is sent by this. To send it again, send a message with another `id`.
+    """
+    company_id = caller.company(resolution.company_id)
+    answer = await rpc.resolve_message(caller.rpc, message_id, resolution.decision, company_id)
+    return Response(answer.body, media_type="application/json")

@@ -5,14 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.core.auth import Authenticator, Caller
-from functions.core.errors import Forbidden
+from functions.core.callers import Admin
 from functions.core.problems import answers
-from functions.jobs.background import BackgroundDrain
-from functions.jobs.operations import Bearer
+from functions.jobs.background import DRAIN_AFTERWARDS
 from functions.messaging.items import ItemFilter, Items, ItemState
 
 Cursor = Annotated[str | None, Query(max_length=20, description="next_cursor of the page before.")]
@@ -77,84 +75,65 @@ class Reprocessed(BaseModel):
     next_cursor: str | None = Field(description="Repeat the call with it; null: this was all.")
 
 
-def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
-    """The routes under /api/inbound, for admins."""
-    routes = APIRouter(prefix="/api/inbound", tags=["inbound"])
-
-    async def admin(bearer: Bearer = None) -> Caller:
-        caller = await auth.caller(bearer.credentials.strip() if bearer else None)
-        if caller.company_id is not None:
-            raise Forbidden(
-                "An API key may not look at what came in.",
-                code="role_required",
-                hint="Use the access token of an admin.",
-            )
-        return caller
-
-    Admin = Annotated[Caller, Depends(admin)]
-    _add_reads(routes, Admin)
-    _add_reprocess(routes, Admin, drain)
-    return routes
+routes = APIRouter(prefix="/api/inbound", tags=["inbound"])
 
 
-def _add_reads(routes: APIRouter, Admin: Any) -> None:
-    @routes.get(
-        "",
-        response_model=InboundItemPage,
-        responses=answers(401, 403, 404, 422, 503),
-        operation_id="list_inbound_events",
-        summary="List what came in",
+@routes.get(
+    "",
+    response_model=InboundItemPage,
+    responses=answers(401, 403, 404, 422, 503),
+    operation_id="list_inbound_events",
+    summary="List what came in",
+)
+async def list_inbound_events(
+    admin: Admin,
+    company_id: UUID | None = None,
+    provider: str | None = None,
+    endpoint_id: UUID | None = None,
+    kind: str | None = None,
+    state: ItemState | None = None,
+    outcome: str | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Cursor = None,
+) -> Any:
+    """Newest first, without bodies."""
+    endpoint = str(endpoint_id) if endpoint_id else None
+    which = ItemFilter(
+        admin.company(company_id), provider, endpoint, kind, state, outcome, after, before
     )
-    async def list_inbound_events(
-        admin: Admin,
-        company_id: UUID | None = None,
-        provider: str | None = None,
-        endpoint_id: UUID | None = None,
-        kind: str | None = None,
-        state: ItemState | None = None,
-        outcome: str | None = None,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        cursor: Cursor = None,
-    ) -> Any:
-        """Newest first, without bodies."""
-        endpoint = str(endpoint_id) if endpoint_id else None
-        which = ItemFilter(
-            admin.company(company_id), provider, endpoint, kind, state, outcome, after, before
-        )
-        return await Items(admin.rpc).list(which, limit, cursor)
-
-    @routes.get(
-        "/{id}",
-        response_model=InboundItemWithBody,
-        responses=answers(401, 403, 404, 422, 503),
-        operation_id="find_inbound_event",
-        summary="Look at an item with its body",
-    )
-    async def find_inbound_event(admin: Admin, id: Annotated[int, Path(ge=1, lt=2**63)]) -> Any:
-        """All that is kept of an item, with what was posted."""
-        return await Items(admin.rpc).find(id)
+    return await Items(admin.rpc).list(which, limit, cursor)
 
 
-def _add_reprocess(routes: APIRouter, Admin: Any, drain: BackgroundDrain) -> None:
-    @routes.post(
-        "/reprocess",
-        response_model=Reprocessed,
-        responses=answers(400, 401, 403, 404, 422, 503),
-        operation_id="reprocess_inbound",
-        summary="Read items again",
-    )
-    async def reprocess_inbound(admin: Admin, asked: Reprocess, background: BackgroundTasks) -> Any:
-        """With the parser of the day. Reading an item again changes only what was not understood.
+@routes.get(
+    "/{id}",
+    response_model=InboundItemWithBody,
+    responses=answers(401, 403, 404, 422, 503),
+    operation_id="find_inbound_event",
+    summary="Look at an item with its body",
+)
+async def find_inbound_event(admin: Admin, id: Annotated[int, Path(ge=1, lt=2**63)]) -> Any:
+    """All that is kept of an item, with what was posted."""
+    return await Items(admin.rpc).find(id)
 
-        Each call looks at a bounded number of items, oldest first: repeat it with next_cursor.
-        """
-        endpoint = str(asked.endpoint_id) if asked.endpoint_id else None
-        which = ItemFilter(
-            admin.company(asked.company_id), asked.provider, endpoint, asked.kind, asked.state,
-            asked.outcome, asked.after, asked.before,
-        )  # fmt: skip
-        answer = await Items(admin.rpc).reprocess(which, asked.limit, asked.cursor)
-        background.add_task(drain)
-        return answer
+
+@routes.post(
+    "/reprocess",
+    response_model=Reprocessed,
+    responses=answers(400, 401, 403, 404, 422, 503),
+    operation_id="reprocess_inbound",
+    summary="Read items again",
+    dependencies=[DRAIN_AFTERWARDS],
+)
+async def reprocess_inbound(admin: Admin, asked: Reprocess) -> Any:
+    """With the parser of the day. Reading an item again changes only what was not understood.
+
+    Each call looks at a bounded number of items, oldest first: repeat it with next_cursor.
+    """
+    endpoint = str(asked.endpoint_id) if asked.endpoint_id else None
+    which = ItemFilter(
+        admin.company(asked.company_id), asked.provider, endpoint, asked.kind, asked.state,
+        asked.outcome, asked.after, asked.before,
+    )  # fmt: skip
+    return await Items(admin.rpc).reprocess(which, asked.limit, asked.cursor)

@@ -4,16 +4,14 @@ from datetime import date, time
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from functions.core.auth import Authenticator, Caller
-from functions.core.errors import Forbidden
+from functions.core.callers import Admin, AnyCaller
 from functions.core.problems import answers
-from functions.jobs.background import BackgroundDrain
+from functions.jobs.background import DRAIN_AFTERWARDS
 from functions.messaging import rpc
-from functions.messaging.requests import Bearer
 
 Day = Annotated[int, Field(ge=1, le=7)]
 CompanyId = Annotated[UUID | None, Field(description="Needed by users of several companies.")]
@@ -91,77 +89,56 @@ class Resumed(BaseModel):
     id: UUID
 
 
-def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
-    """The routes of pace under /api."""
-    routes = APIRouter(prefix="/api", tags=["messaging"])
-
-    async def caller(bearer: Bearer = None) -> Caller:
-        return await auth.caller(bearer.credentials.strip() if bearer else None)
-
-    async def admin(caller: Annotated[Caller, Depends(caller)]) -> Caller:
-        if caller.company_id is not None:
-            raise Forbidden(
-                "An API key may not change how numbers send.",
-                code="role_required",
-                hint="Use the access token of an admin.",
-            )
-        return caller
-
-    _add_rules(routes, Annotated[Caller, Depends(caller)], Annotated[Caller, Depends(admin)])
-    _add_numbers(routes, Annotated[Caller, Depends(admin)], drain)
-    return routes
+routes = APIRouter(prefix="/api", tags=["messaging"])
 
 
-def _add_rules(routes: APIRouter, CallerOf: Any, Admin: Any) -> None:
-    @routes.get(
-        "/sending-rules",
-        response_model=SendingRules,
-        responses=answers(401, 403, 404, 422, 503),
-        operation_id="get_sending_rules",
-    )
-    async def get_sending_rules(caller: CallerOf, company_id: UUID | None = None) -> Response:
-        """The quiet hours and days of a company."""
-        answer = await rpc.get_sending_rules(caller.rpc, caller.company(company_id))
-        return Response(answer.body, media_type="application/json")
-
-    @routes.patch(
-        "/sending-rules",
-        response_model=SendingRules,
-        responses=answers(400, 401, 403, 404, 422, 503),
-        operation_id="set_sending_rules",
-    )
-    async def set_sending_rules(admin: Admin, change: SendingRulesChange) -> Response:
-        """Changes the quiet hours and days: what nobody asked for waits for their end."""
-        rules = change.model_dump(mode="json", exclude_unset=True, exclude={"company_id"})
-        answer = await rpc.set_sending_rules(admin.rpc, rules, admin.company(change.company_id))
-        return Response(answer.body, media_type="application/json")
+@routes.get(
+    "/sending-rules",
+    response_model=SendingRules,
+    responses=answers(401, 403, 404, 422, 503),
+    operation_id="get_sending_rules",
+)
+async def get_sending_rules(caller: AnyCaller, company_id: UUID | None = None) -> Response:
+    """The quiet hours and days of a company."""
+    answer = await rpc.get_sending_rules(caller.rpc, caller.company(company_id))
+    return Response(answer.body, media_type="application/json")
 
 
-def _add_numbers(routes: APIRouter, Admin: Any, drain: BackgroundDrain) -> None:
-    @routes.patch(
-        "/numbers/{instance_id}/pace",
-        response_model=Pace,
-        responses=answers(400, 401, 403, 404, 422, 503),
-        operation_id="set_number_pace",
-    )
-    async def set_number_pace(admin: Admin, instance_id: UUID, change: PaceChange) -> Response:
-        """Changes how fast a number sends, and to how many people it writes first."""
-        pace = change.model_dump(mode="json", exclude_unset=True, exclude={"company_id"})
-        company_id = admin.company(change.company_id)
-        answer = await rpc.set_number_pace(admin.rpc, instance_id, pace, company_id)
-        return Response(answer.body, media_type="application/json")
+@routes.patch(
+    "/sending-rules",
+    response_model=SendingRules,
+    responses=answers(400, 401, 403, 404, 422, 503),
+    operation_id="set_sending_rules",
+)
+async def set_sending_rules(admin: Admin, change: SendingRulesChange) -> Response:
+    """Changes the quiet hours and days: what nobody asked for waits for their end."""
+    rules = change.model_dump(mode="json", exclude_unset=True, exclude={"company_id"})
+    answer = await rpc.set_sending_rules(admin.rpc, rules, admin.company(change.company_id))
+    return Response(answer.body, media_type="application/json")
 
-    @routes.post(
-        "/numbers/{instance_id}/resumption",
-        response_model=Resumed,
-        responses=answers(400, 401, 403, 404, 422, 503),
-        operation_id="resume_sending",
-    )
-    async def resume_sending(
-        admin: Admin, instance_id: UUID, resumption: Resumption, background: BackgroundTasks
-    ) -> Any:
-        """The pauses of a number end, as after its payment or token was mended."""
-        company_id = admin.company(resumption.company_id)
-        resumed = await rpc.resume_sending(admin.rpc, instance_id, company_id)
-        background.add_task(drain)
-        return resumed
+
+@routes.patch(
+    "/numbers/{instance_id}/pace",
+    response_model=Pace,
+    responses=answers(400, 401, 403, 404, 422, 503),
+    operation_id="set_number_pace",
+)
+async def set_number_pace(admin: Admin, instance_id: UUID, change: PaceChange) -> Response:
+    """Changes how fast a number sends, and to how many people it writes first."""
+    pace = change.model_dump(mode="json", exclude_unset=True, exclude={"company_id"})
+    company_id = admin.company(change.company_id)
+    answer = await rpc.set_number_pace(admin.rpc, instance_id, pace, company_id)
+    return Response(answer.body, media_type="application/json")
+
+
+@routes.post(
+    "/numbers/{instance_id}/resumption",
+    response_model=Resumed,
+    responses=answers(400, 401, 403, 404, 422, 503),
+    operation_id="resume_sending",
+    dependencies=[DRAIN_AFTERWARDS],
+)
+async def resume_sending(admin: Admin, instance_id: UUID, resumption: Resumption) -> Any:
+    """The pauses of a number end, as after its payment or token was mended."""
+    company_id = admin.company(resumption.company_id)
+    return await rpc.resume_sending(admin.rpc, instance_id, company_id)

@@ -6,8 +6,7 @@ an unchanged list costs one small query and no body.
 
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Header, Query
 from starlette.responses import Response
 
 from functions.core.db import Answer
@@ -16,16 +15,6 @@ Cursor = Annotated[str | None, Query(description="next_cursor of the page before
 Limit = Annotated[int, Query(ge=1, le=200)]
 Fields = Annotated[str | None, Query(description="Only these fields, comma-separated.")]
 IfNoneMatch = Annotated[str | None, Header()]
-Bearer = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Security(
-        HTTPBearer(
-            auto_error=False,
-            scheme_name="caller",
-            description="Access token of a user, or API key of a company (rk_...).",
-        )
-    ),
-]
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed."}}
 
 

@@ -1,22 +1,20 @@
 """Messages over HTTP, for users and API keys."""
 
 import re
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
-from functions.core.auth import Authenticator, Caller
+from functions.core.callers import AnyCaller
 from functions.core.errors import InvalidRequest
 from functions.core.problems import answers
-from functions.jobs.background import BackgroundDrain
+from functions.jobs.background import DRAIN_AFTERWARDS
 from functions.messaging import rpc
 from functions.messaging.models import Message, MessagePage
 from functions.messaging.outgoing import NewMessage
 from functions.messaging.requests import (
     NOT_MODIFIED,
-    Bearer,
     Cursor,
     Fields,
     IfNoneMatch,
@@ -27,62 +25,52 @@ from functions.messaging.requests import (
 )
 from functions.providers.identity import phone_of
 
+routes = APIRouter(prefix="/api", tags=["messaging"])
 
-def router(auth: Authenticator, drain: BackgroundDrain) -> APIRouter:
-    """The routes of messaging under /api."""
-    routes = APIRouter(prefix="/api", tags=["messaging"])
 
-    async def caller(bearer: Bearer = None) -> Caller:
-        return await auth.caller(bearer.credentials.strip() if bearer else None)
+@routes.get(
+    "/conversations/{conversation_id}/messages",
+    response_model=MessagePage,
+    responses=NOT_MODIFIED | answers(401, 404, 422, 503),
+    operation_id="list_messages",
+)
+async def list_messages(
+    caller: AnyCaller,
+    conversation_id: UUID,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    fields: Fields = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """The messages of a conversation, newest first; 304 as for conversations."""
+    params = {
+        "p_conversation_id": conversation_id,
+        "p_company_id": caller.company(None),
+        "p_limit": limit,
+        "p_cursor": cursor,
+        "p_fields": split_fields(fields),
+        "p_if_none_match": strong(if_none_match),
+    }
+    return page(await rpc.list_messages(caller.rpc, params))
 
-    CallerOf = Annotated[Caller, Depends(caller)]
 
-    @routes.get(
-        "/conversations/{conversation_id}/messages",
-        response_model=MessagePage,
-        responses=NOT_MODIFIED | answers(401, 404, 422, 503),
-        operation_id="list_messages",
-    )
-    async def list_messages(
-        caller: CallerOf,
-        conversation_id: UUID,
-        limit: Limit = 50,
-        cursor: Cursor = None,
-        fields: Fields = None,
-        if_none_match: IfNoneMatch = None,
-    ) -> Response:
-        """The messages of a conversation, newest first; 304 as for conversations."""
-        params = {
-            "p_conversation_id": conversation_id,
-            "p_company_id": caller.company(None),
-            "p_limit": limit,
-            "p_cursor": cursor,
-            "p_fields": split_fields(fields),
-            "p_if_none_match": strong(if_none_match),
-        }
-        return page(await rpc.list_messages(caller.rpc, params))
+@routes.post(
+    "/messages",
+    status_code=202,
+    response_model=Message,
+    responses=answers(400, 401, 403, 404, 409, 422, 503),
+    operation_id="send_message",
+    dependencies=[DRAIN_AFTERWARDS],
+)
+async def send_message(caller: AnyCaller, message: NewMessage) -> Response:
+    """Queues a message and answers it as it stands. Repeating the call sends it once.
 
-    @routes.post(
-        "/messages",
-        status_code=202,
-        response_model=Message,
-        responses=answers(400, 401, 403, 404, 409, 422, 503),
-        operation_id="send_message",
-    )
-    async def send_message(
-        caller: CallerOf, message: NewMessage, background: BackgroundTasks
-    ) -> Response:
-        """Queues a message and answers it as it stands. Repeating the call sends it once.
-
-        The same `id` with another content is 409 `message_id_reused`. What becomes of the message
-        is its `status`: here when asked again, in the lists, and on its Realtime topic.
-        """
-        company_id = caller.company(message.company_id)
-        answer = await rpc.send_message(caller.rpc, message, company_id, _phone(message.to))
-        background.add_task(drain)
-        return Response(answer.body, 202, media_type="application/json")
-
-    return routes
+    The same `id` with another content is 409 `message_id_reused`. What becomes of the message
+    is its `status`: here when asked again, in the lists, and on its Realtime topic.
+    """
+    company_id = caller.company(message.company_id)
+    answer = await rpc.send_message(caller.rpc, message, company_id, _phone(message.to))
+    return Response(answer.body, 202, media_type="application/json")
 
 
 def _phone(to: str | None) -> str | None:

@@ -6,43 +6,36 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from functions.core.auth import Authenticator
+from functions.core.callers import AnyCaller
 from functions.core.problems import answers
 from functions.messaging.models import FoundContactPage, FoundMessagePage
-from functions.messaging.requests import Bearer, Cursor, page
+from functions.messaging.requests import Cursor, page
 from functions.messaging.search import Search, Sort
 
 Asked = Annotated[str, Query(min_length=1, max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
+routes = APIRouter(prefix="/api/search", tags=["conversations"])
 
-def router(auth: Authenticator) -> APIRouter:
-    """GET /api/search."""
-    routes = APIRouter(prefix="/api/search", tags=["conversations"])
 
-    @routes.get(
-        "",
-        response_model=FoundMessagePage | FoundContactPage,
-        responses=answers(401, 403, 404, 422, 503),
-        operation_id="search",
-    )
-    async def search(
-        q: Annotated[Asked, Query(description='Words, "in this order", or, -not this.')],
-        bearer: Bearer = None,
-        kind: Literal["messages", "contacts"] = "messages",
-        company_id: UUID | None = None,
-        sort: Annotated[
-            Sort, Query(description="Of messages; contacts are by name.")
-        ] = "relevance",
-        limit: Limit = 20,
-        cursor: Cursor = None,
-    ) -> Response:
-        """Messages by their words, in Portuguese and English, with or without accents; contacts by
-        how the words of their name begin, or a part of their phone."""
-        caller = await auth.caller(bearer.credentials.strip() if bearer else None)
-        company, found = caller.company(company_id), Search(caller.rpc)
-        if kind == "contacts":
-            return page(await found.contacts(q, company, limit, cursor))
-        return page(await found.messages(q, company, sort, limit, cursor))
-
-    return routes
+@routes.get(
+    "",
+    response_model=FoundMessagePage | FoundContactPage,
+    responses=answers(401, 403, 404, 422, 503),
+    operation_id="search",
+)
+async def search(
+    caller: AnyCaller,
+    q: Annotated[Asked, Query(description='Words, "in this order", or, -not this.')],
+    kind: Literal["messages", "contacts"] = "messages",
+    company_id: UUID | None = None,
+    sort: Annotated[Sort, Query(description="Of messages; contacts are by name.")] = "relevance",
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """Messages by their words, in Portuguese and English, with or without accents; contacts by
+    how the words of their name begin, or a part of their phone."""
+    company, found = caller.company(company_id), Search(caller.rpc)
+    if kind == "contacts":
+        return page(await found.contacts(q, company, limit, cursor))
+    return page(await found.messages(q, company, sort, limit, cursor))

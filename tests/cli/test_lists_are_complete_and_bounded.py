@@ -4,14 +4,10 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from functions.core import problems
-from functions.core.auth import Authenticator
+from functions.app import create_app
 from functions.core.db import Database
-from functions.core.http import HttpClient
 from functions.core.settings import Settings
-from functions.jobs import list_routes
 from functions.jobs.lists import JobLists
 from tests.fixtures import serving
 from tests.jobs.conftest import TestQueue
@@ -134,15 +130,12 @@ async def test_senseless_states_and_cursors_are_refused(project: Project) -> Non
 
 
 async def test_admins_list_the_jobs_of_their_company(
-    settings: Settings, db: Database, queue: TestQueue, tenant: Tenant
+    settings: Settings, queue: TestQueue, tenant: Tenant
 ) -> None:
     theirs, _, stranger = await queue.enqueue(
         {"company_id": tenant.company_id}, {"company_id": tenant.company_id}, {}
     )
-    app = FastAPI()
-    problems.install(app)
-    app.include_router(list_routes.router(Authenticator(settings, db, HttpClient())))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with serving(create_app(settings)) as url, httpx.AsyncClient(base_url=url) as http:
 
         async def listed(role: str, **params: Any) -> httpx.Response:
             headers = {"authorization": f"Bearer {tenant.people[role].token}"}
