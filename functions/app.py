@@ -16,9 +16,7 @@ from functions.core.db import Database
 from functions.core.http import HttpClient
 from functions.core.settings import Settings
 from functions.core.storage import Storage
-from functions.jobs import list_routes as jobs_lists
-from functions.jobs import operations as jobs_operations
-from functions.jobs import routes as jobs_routes
+from functions.jobs import jobs_routes, queue_routes
 from functions.jobs.background import BackgroundDrain
 from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
@@ -50,7 +48,7 @@ ROUTES = [
     for module in (
         item_routes, messaging_routes, decisions, pace, media_routes, numbers_routes,
         conversations_routes, contacts_routes, consent_routes, search_routes,
-        jobs_routes, jobs_lists, jobs_operations,
+        jobs_routes, queue_routes,
     )
 ]  # fmt: skip
 VERSION = "0.1.0"

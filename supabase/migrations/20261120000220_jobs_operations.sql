@@ -7,7 +7,7 @@
 -- on until it next extends its lease or settles, which then counts for nothing.
 --
 -- Admins of a company act on its jobs, the service on all; queues are the service's. Every act is
--- a row of job_operations. Called by functions/jobs/operations.py.
+-- a row of job_operations. Called by functions/jobs/operator.py.
 
 set lock_timeout = '5s';
 

@@ -3,7 +3,7 @@
 --   failed | cancelled -> pending    replay_job, replay_jobs: the same job, its attempts anew
 --
 -- copy_job makes a new job instead, with other data. Who may do what, and the record of it, stand
--- in *_jobs_operations.sql. Called by functions/jobs/operations.py.
+-- in *_jobs_operations.sql. Called by functions/jobs/operator.py.
 
 set lock_timeout = '5s';
 

@@ -1,6 +1,6 @@
 -- Jobs, explain: why a job is not running, in one sentence.
 --
--- Called by functions/jobs/operations.py, for admins of the job's company and the service.
+-- Called by functions/jobs/operator.py, for admins of the job's company and the service.
 
 set lock_timeout = '5s';
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from functions.core.db import Database
-from functions.jobs.bodies import (
-    Explanation,
+from functions.jobs.jobs_bodies import Explanation
+from functions.jobs.queue_bodies import (
     HealthOfQueue,
     KeySettings,
     QueueHealth,

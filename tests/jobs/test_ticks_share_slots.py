@@ -11,7 +11,7 @@ import httpx
 from functions.app import create_app
 from functions.core.db import Database
 from functions.core.settings import Settings
-from functions.jobs.bodies import QueueHealth, Tick
+from functions.jobs.queue_bodies import QueueHealth, Tick
 from functions.jobs.rpc import Queue
 from tests.fixtures import CRON_SECRET, Api, serving
 from tests.jobs.conftest import Calendar, TestQueue

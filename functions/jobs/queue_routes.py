@@ -11,7 +11,7 @@ from functions.core.errors import Unauthorized
 from functions.core.parts import part
 from functions.core.problems import answers
 from functions.core.settings import Settings
-from functions.jobs.bodies import (
+from functions.jobs.queue_bodies import (
     KeyLimits,
     KeySettings,
     QueueHealth,

@@ -1,5 +1,5 @@
-"""Jobs as the admins of a company see and steer them over HTTP: what failed, why one is not
-running, cancel, replay. The rules stand in supabase/migrations/*_jobs_operations.sql."""
+"""Jobs over HTTP, as the admins of a company see and steer them: lists, why one is not running,
+cancel, replay. The rules stand in supabase/migrations/*_jobs_*.sql, under the same nouns."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,22 +10,48 @@ from fastapi import APIRouter, Path, Query
 from functions.core.callers import Admin
 from functions.core.problems import answers
 from functions.jobs.background import DRAIN_AFTERWARDS
-from functions.jobs.bodies import (
+from functions.jobs.jobs_bodies import (
     Cancelled,
     CancelMany,
     CancelOne,
     Explanation,
     FailedJobPage,
+    JobPage,
     JobStatus,
     Replayed,
     ReplayMany,
     ReplayOne,
 )
+from functions.jobs.lists import JobLists, JobState
 from functions.jobs.operator import Operator
 
 JobId = Annotated[int, Path(ge=1, lt=2**63)]
 
 routes = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+
+@routes.get(
+    "",
+    response_model=JobPage,
+    responses=answers(401, 403, 404, 422, 503),
+    operation_id="list_jobs",
+    summary="List jobs",
+)
+async def list_jobs(
+    admin: Admin,
+    company_id: UUID | None = None,
+    queue: str | None = None,
+    type: str | None = None,
+    state: JobState | None = None,
+    error: Annotated[str | None, Query(description="A part of the error.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
+) -> Any:
+    """Unfinished jobs longest due first, ended ones newest end first; without `state` all,
+    newest made first."""
+    return await JobLists(admin.rpc).list_jobs(
+        admin.company(company_id), queue, type, state, error, limit, cursor
+    )
 
 
 @routes.get(
