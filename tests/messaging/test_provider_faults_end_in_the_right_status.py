@@ -202,8 +202,11 @@ async def test_an_answer_that_never_comes_stays_unknown_and_is_not_sent_again(
 async def test_a_number_that_is_not_on_whatsapp_fails(
     connected_company: Company, number: Number, phones: Phones, whatsapp: httpx.AsyncClient
 ) -> None:
-    absent = f"55119{uuid4().int % 10**8:08d}"
-    await whatsapp.post("/_fake/contacts", json={"number": absent, "exists": False})
+    # A mobile, and its form without the ninth digit, which is tried too.
+    digits = f"8{uuid4().int % 10**7:07d}"
+    absent = f"55119{digits}"
+    for form in (absent, f"5511{digits}"):
+        await whatsapp.post("/_fake/contacts", json={"number": form, "exists": False})
     id = await send(connected_company, number, to=f"+{absent}")
     row = await becomes(connected_company, id, "failed")
     assert row["error_code"] == ("131026" if number.provider == "meta" else "not_on_whatsapp")
