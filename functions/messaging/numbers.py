@@ -7,7 +7,7 @@ again gives it new credentials.
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -16,17 +16,20 @@ from functions.core.db import Database
 from functions.core.errors import NotConfigured, NotFound
 from functions.core.http import HttpClient
 from functions.messaging.credentials import Vault, instance_of, place_of_address, place_of_number
-from functions.messaging.numbers_answers import drawn, refusal, says_missing, webhook_state
+from functions.messaging.numbers_answers import (
+    refusal,
+    says_missing,
+    scannable,
+    webhook_state,
+)
 from functions.messaging.numbers_models import NewNumber
 from functions.messaging.server_address import check_server
 from functions.providers import commands
 from functions.providers.base import Instance, Provider, SendResult
 from functions.providers.commands import Answer, Command
+from functions.providers.events import InstanceChanged
 
 Json = dict[str, Any]
-
-# Evolution makes a new code after this long; its `qrTimeout` in whatsapp.baileys.service.ts.
-QR_SECONDS = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,29 +113,30 @@ class Numbers:
         return known
 
     async def link(self, number_id: str, phone: str | None = None, pin: str | None = None) -> Json:
-        """A numbers_models.Qr: opens the connection. Raises as `refresh`; NotFound."""
+        """A numbers_models.Qr: opens the connection. Raises as `refresh`.
+
+        As the provider answered: what it reported before may only be coming in, and stands in the
+        row until its next report.
+        """
         access = await self._access(number_id)
         digits = phone.lstrip("+") if phone else None
-        if access["instance"]["provider"] == "meta" and pin is None:
-            await self.refresh(number_id)
-        else:
-            await self._do(access, commands.Connect(digits, pin))
-        return await self.qr(number_id)
+        reads = access["instance"]["provider"] == "meta" and pin is None
+        instance = instance_of(self._vault, access["instance"])
+        answer = await self._ask(
+            instance, commands.ReadState() if reads else commands.Connect(digits, pin)
+        )
+        if answer.failure is not None:
+            raise refusal(answer.failure)
+        row = await self._record(number_id, answer.events)
+        told = [event for event in answer.events if isinstance(event, InstanceChanged)]
+        code, pairing = (told[-1].qr, told[-1].pairing_code) if told else (None, None)
+        return scannable(row["state"], code, pairing, datetime.now(UTC))
 
     async def qr(self, number_id: str) -> Json:
         """A numbers_models.Qr, as the provider last told it. Raises NotFound."""
         access = await self._access(number_id)
-        code = access["qr_code"] if access["state"] == "qr" else None
-        pairing = access["pairing_code"] if access["state"] == "qr" else None
         made = datetime.fromisoformat(access["qr_at"]) if access["qr_at"] else None
-        shown = code or pairing
-        return {
-            "state": access["state"],
-            "code": code,
-            "image": drawn(code) if code else None,
-            "pairing_code": pairing,
-            "expires_at": made + timedelta(seconds=QR_SECONDS) if made and shown else None,
-        }
+        return scannable(access["state"], access["qr_code"], access["pairing_code"], made)
 
     async def refresh(self, number_id: str) -> Json:
         """The number, after asking its provider how it stands.

@@ -1,5 +1,6 @@
 """What a provider's answers about a number are to whoever asked."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from functions.core.errors import AppError, Conflict, InvalidRequest, Unavailable
@@ -8,6 +9,23 @@ from functions.providers.base import SendResult
 from functions.providers.commands import Answer, Webhook
 
 Json = dict[str, Any]
+
+# Evolution makes a new code after this long; its `qrTimeout` in whatsapp.baileys.service.ts.
+QR_SECONDS = 45
+
+
+def scannable(state: str, code: str | None, pairing: str | None, made: datetime | None) -> Json:
+    """A numbers_models.Qr: what a code made at that time is worth in this state."""
+    if state != "qr":
+        code = pairing = None
+    shown = code or pairing
+    return {
+        "state": state,
+        "code": code,
+        "image": drawn(code) if code else None,
+        "pairing_code": pairing,
+        "expires_at": made + timedelta(seconds=QR_SECONDS) if made and shown else None,
+    }
 
 
 def drawn(code: str) -> str:

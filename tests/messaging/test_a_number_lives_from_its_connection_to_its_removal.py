@@ -1,13 +1,18 @@
 """Numbers over HTTP, at the fake WhatsApp: connected, linked, told of, restarted, removed."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
 
+from functions.app import create_app
+from functions.core.settings import Settings
 from local.stack import Stack
-from tests.fixtures import until
+from tests.faults.proxy import Proxy
+from tests.fixtures import Api, serving, until
 from tests.messaging.desk import SERVER_KEY, Desk, Json, made, meta_number
 from tests.tenants import Person, Project, Tenant
 
@@ -76,6 +81,34 @@ async def test_a_number_logs_out_restarts_and_comes_back(
     assert again.status_code in (409, 422, 503), again.text
     assert again.json()["code"].startswith("provider_")
     assert (await desk.call("POST", f"{path}/connect")).json()["state"] == "qr"
+
+
+async def test_what_was_reported_meanwhile_does_not_hide_a_new_code(
+    desk: Desk, whatsapp: httpx.AsyncClient, stack: Stack, settings: Settings
+) -> None:
+    row = await made(await desk.evolution())
+    path = f"/{row['id']}"
+    async with (
+        Proxy(stack.url) as proxy,
+        serving(create_app(replace(settings, supabase_url=proxy.url))) as url,
+        httpx.AsyncClient(base_url=url, timeout=60.0) as http,
+    ):
+        step = proxy.hold("record_number_events", "answer")
+        asks = Desk(Api(url, http), desk.tenant, stack).call("POST", f"{path}/connect")
+        asking = asyncio.create_task(asks)
+        await until(step.has(1), what="the new code noted")
+        state = f"/_fake/numbers/{row['external_id']}/state"
+        await whatsapp.post(state, json={"state": "close"})
+
+        async def is_closed() -> bool:
+            shown: Json = (await desk.call("GET", path)).json()
+            return bool(shown["state"] == "closed")
+
+        await until(is_closed, what="the report of the end before")
+        step.lift()
+        qr = (await asking).json()
+    assert (qr["state"], qr["code"]) == ("qr", "2@FAKE")
+    assert qr["expires_at"]
 
 
 async def test_a_removed_number_keeps_its_conversations_and_its_name_is_free(
