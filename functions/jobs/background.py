@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import BackgroundTasks, Depends
 
 from functions.core.parts import part
+from functions.jobs.models import DrainReport
 from functions.jobs.runner import Drain, Runner
 
 
@@ -19,29 +20,26 @@ class BackgroundDrain:
     def __init__(self, runner: Runner, budget_seconds: float) -> None:
         self._runner = runner
         self._budget_seconds = budget_seconds
-        self._drain: Drain | None = None
-        self._task: asyncio.Task[object] | None = None
+        self._running: tuple[Drain, asyncio.Task[DrainReport]] | None = None
 
     async def __call__(self) -> None:
         """Returns when nothing is due any more, or the budget of the drain it joined is over."""
         if self._budget_seconds <= 0:
             return
-        if self._drain is None or not self._is_joinable():
-            self._drain = self._runner.begin(self._budget_seconds)
-            self._task = asyncio.create_task(self._drain.run())
-        self._drain.nudge()
-        assert self._task is not None
-        await asyncio.wait([self._task])
+        running = self._joinable()
+        while running is not None and not await running[0].nudge():
+            running = self._joinable()
+        if running is None:
+            drain = self._runner.begin(self._budget_seconds)
+            running = self._running = drain, asyncio.create_task(drain.run())
+        await asyncio.wait([running[1]])
 
-    def _is_joinable(self) -> bool:
-        task, drain = self._task, self._drain
-        return (
-            task is not None
-            and drain is not None
-            and not task.done()
-            and task.get_loop() is asyncio.get_running_loop()
-            and drain.claiming
-        )
+    def _joinable(self) -> tuple[Drain, asyncio.Task[DrainReport]] | None:
+        if self._running is None:
+            return None
+        drain, task = self._running
+        is_ours = task.get_loop() is asyncio.get_running_loop()
+        return self._running if is_ours and not task.done() and drain.claiming else None
 
 
 async def _drain_afterwards(

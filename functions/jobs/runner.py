@@ -107,7 +107,7 @@ class Drain:
         )
         self._patience_seconds = patience_seconds
         self._vain_waits = 0
-        self._nudged = False
+        self._nudges: list[asyncio.Future[bool]] = []
         self._leased_at = self._started
         self._report = DrainReport()
 
@@ -116,27 +116,33 @@ class Drain:
         """Whether a nudge would still be followed."""
         return time.monotonic() < self._claim_until
 
-    def nudge(self) -> None:
-        """There may be new work: look at the queue at once, also while slow jobs run."""
-        self._nudged = True
+    def nudge(self) -> "asyncio.Future[bool]":
+        """There may be new work: look at the queue at once, also while slow jobs run.
+
+        False: its time to claim was over before it could look, so another drain has to.
+        """
+        asked = asyncio.get_running_loop().create_future()
+        self._nudges.append(asked)
         self._work.wake()
+        return asked
 
     async def run(self) -> DrainReport:
         finished: list[Settlement] = []
         try:
             while True:
-                self._nudged = False
                 self._work.start(await self._exchange(finished))
                 if self._work.is_busy:
                     await self._until_finished_or_nudged()
                 finished = self._work.take()
-                has_more = finished or self._work.is_busy or (self._nudged and self.claiming)
+                has_more = finished or self._work.is_busy or self._nudges
                 if not has_more and not await self._rate_has_opened():
                     break
         except Unavailable as error:
             log.event("drain.broken_off", logging.WARNING, code=error.code)
         finally:
             self._work.stop()
+            # Broken off: asking again at once would be in vain.
+            _answer(self._nudges, True)
         self._report.duration_seconds = round(time.monotonic() - self._started, 3)
         return self._report
 
@@ -144,18 +150,25 @@ class Drain:
         """Settles `finished` and claims what there is room for. Raises Unavailable at the end."""
         while True:
             held = sum(1 for _ in self._work.held())
-            room = self._batch - held if self.claiming else 0
+            claiming = self.claiming
+            room = self._batch - held if claiming else 0
+            nudges: list[asyncio.Future[bool]] = []
+            if room or not claiming:
+                # This one may have looked before what is nudged for while it is under way.
+                nudges, self._nudges = self._nudges, []
             try:
                 settled, jobs = await self._queue.exchange_jobs(
                     finished, room, LEASE_SECONDS, self._queues
                 )
                 break
             except Unavailable:
+                self._nudges += nudges
                 # Without results there is nothing to stay for once claiming is over.
                 kept = finished or held
                 if time.monotonic() >= (self._deadline if kept else self._claim_until):
                     raise
                 await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+        _answer(nudges, claiming)
         self._report.count(settled)
         self._report.claimed += len(jobs)
         self._vain_waits = 0 if jobs else self._vain_waits
@@ -165,7 +178,7 @@ class Drain:
     async def _until_finished_or_nudged(self) -> None:
         """Until at least one job has finished, with those that end a moment later; or there is a
         nudge or a lease to prolong."""
-        if not await self._work.finish(LEASE_SECONDS / 3) and self._nudged:
+        if not await self._work.finish(LEASE_SECONDS / 3) and self._nudges:
             await self._work.finish(NUDGE_SECONDS)
         await self._work.linger(LINGER_SECONDS)
         if time.monotonic() - self._leased_at >= LEASE_SECONDS / 3:
@@ -194,3 +207,9 @@ class Drain:
 
     async def _prolong(self, job: Job, progress: Json | None) -> bool:
         return job.id in await self._queue.extend_jobs([job], LEASE_SECONDS, progress)
+
+
+def _answer(nudges: Sequence["asyncio.Future[bool]"], looked: bool) -> None:
+    for nudge in nudges:
+        if not nudge.done():  # whoever waited may be gone
+            nudge.set_result(looked)
