@@ -7,7 +7,7 @@ be it `supabase start` or a hosted one; RECADO_TEST_POSTGRES chooses the embedde
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 
 from local.keys import ApiKeys
 from local.stack import Stack, start_whatsapp
+from tests import unfinished
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -48,6 +49,19 @@ async def stack() -> AsyncIterator[Stack | NamedProject]:
                 yield await _named_project(running, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that waited in vain shows what it waited for."""
+    report = yield
+    used = getattr(item, "funcargs", {})
+    stack = used.get("stack") or getattr(used.get("site"), "stack", None)
+    if report.when == "call" and report.failed and stack is not None:
+        report.sections.append(("The queues", unfinished.report(stack.database_url)))
+    return report
 
 
 async def _named_project(running: AsyncExitStack, folder: Path) -> NamedProject:
