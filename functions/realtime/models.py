@@ -92,4 +92,5 @@ def is_tombstone(row: Row) -> bool:
 
 
 def _rows(rows: Any) -> tuple[Row, ...]:
-    return tuple(sorted((dict(row) for row in rows), key=lambda row: int(row["rev"])))
+    checked = [{"id": row["id"], **row} for row in rows]
+    return tuple(sorted(checked, key=lambda row: int(row["rev"])))
