@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 REQUIREMENTS := requirements.txt requirements-dev.txt
 .DEFAULT_GOAL := help
-.PHONY: help dev test check chaos bench bench-queue clean environment
+.PHONY: help dev test check chaos storm bench bench-queue clean environment
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ check: environment ## Check style, types and the migrations
 
 chaos: environment ## Kill workers and Postgres under load, a minute long (SECONDS=300 SEED=7 for others)
 	@SECONDS="$(SECONDS)" SEED="$(SEED)" $(RUN) -m tests.faults.chaos
+
+storm: environment ## Follow a company through losses, cuts and a restore (SECONDS=60 SEED="1 2 3" for others)
+	@SECONDS="$(SECONDS)" SEED="$(SEED)" $(RUN) -m tests.realtime.storm
 
 bench: environment ## Measure the numbers the README quotes
 	@$(RUN) -m bench $(ARGS)

@@ -16,9 +16,13 @@ create table public.versions (
   scope text primary key,
   company_id uuid not null references public.companies (id) on delete cascade,
   version bigint not null default 0,
-  constraint a_version_only_grows_from_zero check (version >= 0)
+  floor bigint not null default 0,
+  constraint a_version_only_grows_from_zero check (version >= 0),
+  constraint the_floor_is_at_most_the_version check (floor between 0 and version)
 ) with (fillfactor = 50);
 comment on table public.versions is 'The version of each scope. A scope is also the private Realtime topic of its changes.';
+comment on column public.versions.floor is
+  'When rows last left the scope without a tombstone: whoever knows an earlier version starts over.';
 create index versions_by_company on public.versions (company_id);
 
 alter table public.versions enable row level security;
@@ -68,19 +72,33 @@ returns void language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function private.broadcast_change is
   'Tells the listeners of a scope, after commit, that it went from one version to another, with the changed rows when they are small.';
-grant execute on function private.lock_version, private.next_version, private.broadcast_change to service_role;
+
+create function private.rows_left(p_scope text, p_company_id uuid)
+returns bigint language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_version bigint := private.next_version(p_scope, p_company_id);
+begin
+  update public.versions set floor = v_version where scope = p_scope;
+  perform private.broadcast_change(p_scope, p_company_id, v_version - 1, v_version, null);
+  return v_version;
+end $$;
+comment on function private.rows_left is
+  'Tells the listeners of a scope that rows went elsewhere, by a version that everybody has to ask for; that version.';
+grant execute on function
+  private.lock_version, private.next_version, private.broadcast_change, private.rows_left
+to service_role;
 
 
 -- Reading -----------------------------------------------------------------------------------
 
 create function private.scope_state(p_scope text)
-returns table (version bigint, epoch uuid)
+returns table (version bigint, floor bigint, epoch uuid)
 language sql stable security invoker set search_path = '' as $$
-  select versions.version, companies.epoch
+  select versions.version, versions.floor, companies.epoch
   from public.versions join public.companies on companies.id = versions.company_id
   where versions.scope = p_scope
 $$;
-comment on function private.scope_state is 'Version and epoch of a scope that the caller may see; no row otherwise.';
+comment on function private.scope_state is 'Version, floor and epoch of a scope that the caller may see; no row otherwise.';
 
 create function private.etag(p_scope text)
 returns text language sql stable security invoker set search_path = '' as $$
@@ -111,11 +129,12 @@ language sql stable security invoker set search_path = '' as $$
     case when start.over then 100 else least(greatest(p_limit, 1), 500) end
   from private.scope_state(p_scope) as state
   cross join lateral (
-    select p_epoch is distinct from state.epoch or p_after > state.version or state.version - p_after > 500 as over
+    select p_epoch is distinct from state.epoch or p_after > state.version or p_after < state.floor
+      or state.version - p_after > 500 as over
   ) as start
 $$;
 comment on function private.sync_start is
-  'How a sync of a scope is answered: onwards from p_after, or from the start (other epoch, future version, gap above 500).';
+  'How a sync of a scope is answered: onwards from p_after, or from the start (other epoch, future version, below the floor, gap above 500).';
 create function private.sync_result(p_epoch uuid, p_head bigint, p_reset boolean, p_row_limit integer, p_rows jsonb)
 returns json language sql stable security invoker set search_path = '' as $$
   select json_build_object(

@@ -176,8 +176,25 @@ end $$;
 comment on function private.messages_broadcast is 'One broadcast per statement and conversation.';
 create trigger messages_broadcast_inserts after insert on public.messages
   referencing new table as changed for each statement execute function private.messages_broadcast();
+
+-- definer because only the database may write to realtime.messages.
+create function private.messages_broadcast_updates()
+returns trigger language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.broadcast_change(
+    'conversation:' || message.conversation_id, (min(message.company_id::text))::uuid,
+    min(message.rev) - 1, max(message.rev), jsonb_agg(to_jsonb(message) order by message.rev)
+  )
+  from changed as message join before on before.id = message.id
+  -- A row that stays as it was has an old rev: with it the event would seem to join on to that.
+  where (message.conversation_id, message.rev) <> (before.conversation_id, before.rev)
+  group by message.conversation_id order by message.conversation_id;
+  return null;
+end $$;
+comment on function private.messages_broadcast_updates is 'One broadcast per statement and conversation, of the rows that changed.';
 create trigger messages_broadcast_updates after update on public.messages
-  referencing new table as changed for each statement execute function private.messages_broadcast();
+  referencing old table as before new table as changed for each statement
+  execute function private.messages_broadcast_updates();
 
 create function private.message_preview(p_type text, p_body text, p_revoked_at timestamptz default null)
 returns text language sql immutable security invoker set search_path = '' as $$

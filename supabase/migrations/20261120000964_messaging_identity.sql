@@ -171,19 +171,18 @@ grant execute on function public.list_contacts, public.list_contact_conflicts, p
 create function private.join_conversations(p_kept public.conversations, p_other public.conversations)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_count bigint := (select count(*) from public.messages where conversation_id = p_other.id);
-  v_born bigint;
+  v_born bigint := (select version from public.versions where scope = 'conversation:' || p_kept.id);
+  v_left bigint;
 begin
-  -- A place of their own in the order of birth, behind what is there.
-  update public.versions set version = version + v_count where scope = 'conversation:' || p_kept.id
-  returning version - v_count into v_born;
+  -- A place of their own in the order of birth, behind what is there: their revs use up these versions.
   update public.messages as message set conversation_id = p_kept.id, seq = v_born + moved.place
   from (
     select id, row_number() over (order by seq) as place from public.messages where conversation_id = p_other.id
   ) as moved
   where message.id = moved.id;
+  v_left := private.rows_left('conversation:' || p_other.id, p_other.company_id);
   update public.conversations set
-    status = 'closed', unread = 0, last_message_preview = null, last_message_direction = null, last_inbound_at = null
+    version = v_left, status = 'closed', unread = 0, last_message_preview = null, last_message_direction = null, last_inbound_at = null
   where id = p_other.id;
   update public.conversations as conversation set
     version = versions.version,
