@@ -356,6 +356,17 @@ $$;
 comment on function private.queues_with_turns is 'Those of these queues, or of all, that may have a job to start.';
 grant execute on function private.queues_with_turns to service_role;
 
+create function private.lanes_in_line()
+returns bigint language sql volatile security invoker set search_path = '' as $$
+  select sum(line.lanes)::bigint from public.queues as queue cross join lateral (
+    select count(*) as lanes from (
+      select from private.queue_lanes as lane where lane.queue = queue.name and lane.turn_at < now() limit 2000
+    ) as waiting
+  ) as line
+$$;
+comment on function private.lanes_in_line is 'How many lanes wait for their turn, up to 2000 of each queue.';
+grant execute on function private.lanes_in_line to service_role;
+
 create function public.claim_jobs(
   p_limit integer, p_lease_seconds integer, p_queues text[] default null, p_worker text default null
 )
@@ -367,6 +378,8 @@ declare
   v_jobs text[];
   v_all text[] := '{}';
   v_before integer;
+  v_line bigint;
+  v_line_before bigint;
 begin
   perform private.lock_queues(p_queues);
   perform private.wake_noted_lanes();
@@ -387,8 +400,13 @@ begin
       p_limit := p_limit - v_claimed;
       v_all := v_all || v_jobs;
     end loop;
-    -- What some queues did not use goes to the others; and where many lanes have nothing, to those behind.
-    exit when p_limit = v_before and not exists (select from private.queue_lanes where turn_at < now());
+    -- What some queues did not use goes to the others; and where many lanes have nothing, to those
+    -- behind. A lane that somebody enqueues into stays in line: a second look finds no more in it.
+    if p_limit = v_before then
+      v_line := private.lanes_in_line();
+      exit when v_line = 0 or v_line = v_line_before;
+      v_line_before := v_line;
+    end if;
   end loop;
   return '[' || array_to_string(v_all, ',') || ']';
 end $$;
