@@ -42,10 +42,15 @@ create policy "members listen to the scopes they may see" on realtime.messages f
 -- Writing -----------------------------------------------------------------------------------
 
 create function private.lock_version(p_scope text, p_company_id uuid)
-returns void language sql volatile security invoker set search_path = '' as $$
-  insert into public.versions (scope, company_id) values (p_scope, p_company_id)
-  on conflict (scope) do update set version = versions.version
-$$;
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  -- A row lock writes no new row, and is free for who holds it.
+  perform from public.versions where scope = p_scope for no key update;
+  if not found then
+    insert into public.versions (scope, company_id) values (p_scope, p_company_id)
+    on conflict (scope) do update set version = versions.version;
+  end if;
+end $$;
 comment on function private.lock_version is 'Takes the lock of a scope without changing its version; creates the scope at 0.';
 
 create function private.next_version(p_scope text, p_company_id uuid)
