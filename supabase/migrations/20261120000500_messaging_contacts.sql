@@ -33,11 +33,15 @@ create index contacts_in_order on public.contacts (company_id, created_at desc, 
 alter table public.contacts add foreign key (company_id, merged_into) references public.contacts (company_id, id);
 create index contacts_by_merged_into on public.contacts (company_id, merged_into) where merged_into is not null;
 
-create function private.current_event()
+create function private.current_event(p_message_id uuid default null)
 returns bigint language sql stable security invoker set search_path = '' as $$
-  select nullif(current_setting('recado.event_id', true), '')::bigint
+  select coalesce(
+    nullif(current_setting('recado.events_of_messages', true), '')::jsonb ->> p_message_id::text,
+    nullif(current_setting('recado.event_id', true), '')
+  )::bigint
 $$;
-comment on function private.current_event is 'The inbound event that is being applied in this transaction, or null.';
+comment on function private.current_event is
+  'The inbound event that is being applied in this transaction, or null; of messages that are stored together, that of the one.';
 grant execute on function private.current_event to authenticated, service_role;
 
 create table public.contact_identities (
@@ -132,12 +136,21 @@ create function private.resolve_contact(
 )
 returns uuid language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_contact_id uuid := private.find_contact(p_company_id, p_identities);
+  v_contact_id uuid;
+  v_phone text;
+  v_has_new boolean;
+  v_has_others boolean;
   v_evidence text := coalesce(p_evidence, case when private.current_event() is null then 'send' else 'message' end);
-  v_phone text := (
-    select id ->> 'value' from jsonb_array_elements(p_identities) as id where id ->> 'kind' = 'phone' limit 1
-  );
 begin
+  -- The same as find_contact, and what is left to do.
+  select
+    (array_agg(contact_id order by place) filter (where contact_id is not null))[1],
+    (array_agg(id ->> 'value' order by place) filter (where id ->> 'kind' = 'phone'))[1],
+    coalesce(bool_or(contact_id is null), false), count(distinct contact_id) > 1
+  into v_contact_id, v_phone, v_has_new, v_has_others
+  from jsonb_array_elements(p_identities) with ordinality as given (id, place)
+  left join public.contact_identities as identity
+    on identity.company_id = p_company_id and identity.kind = id ->> 'kind' and identity.value = id ->> 'value';
   if v_contact_id is null then
     insert into public.contacts (company_id, name, named_at, phone)
     values (
@@ -151,18 +164,22 @@ begin
     where id = v_contact_id and name_source = 'profile' and p_name <> ''
       and (named_at, coalesce(name, '')) < (coalesce(p_at, now()), p_name);
   end if;
-  insert into public.contact_identities (company_id, kind, value, contact_id, evidence)
-  select p_company_id, id ->> 'kind', id ->> 'value', v_contact_id, v_evidence from jsonb_array_elements(p_identities) as id
-  on conflict do nothing;
-  insert into public.contact_conflicts (company_id, contact_id, other_id, kind, value, evidence)
-  select
-    p_company_id, least(v_contact_id, identity.contact_id), greatest(v_contact_id, identity.contact_id),
-    identity.kind, identity.value, v_evidence
-  from jsonb_array_elements(p_identities) as id
-  join public.contact_identities as identity
-    on identity.company_id = p_company_id and identity.kind = id ->> 'kind' and identity.value = id ->> 'value'
-  where identity.contact_id <> v_contact_id
-  on conflict do nothing;
+  if v_has_new then
+    insert into public.contact_identities (company_id, kind, value, contact_id, evidence)
+    select p_company_id, id ->> 'kind', id ->> 'value', v_contact_id, v_evidence from jsonb_array_elements(p_identities) as id
+    on conflict do nothing;
+  end if;
+  if v_has_others then
+    insert into public.contact_conflicts (company_id, contact_id, other_id, kind, value, evidence)
+    select
+      p_company_id, least(v_contact_id, identity.contact_id), greatest(v_contact_id, identity.contact_id),
+      identity.kind, identity.value, v_evidence
+    from jsonb_array_elements(p_identities) as id
+    join public.contact_identities as identity
+      on identity.company_id = p_company_id and identity.kind = id ->> 'kind' and identity.value = id ->> 'value'
+    where identity.contact_id <> v_contact_id
+    on conflict do nothing;
+  end if;
   return v_contact_id;
 end $$;
 comment on function private.resolve_contact is

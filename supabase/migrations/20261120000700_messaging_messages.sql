@@ -139,10 +139,12 @@ begin
   new.rev := private.next_version('conversation:' || new.conversation_id, new.company_id);
   new.seq := new.rev;
   new.instance_id := (select instance_id from public.conversations where id = new.conversation_id);
-  new.reply_to_id := (
-    select id from public.messages
-    where instance_id = new.instance_id and provider_message_id = new.reply_to and conversation_id = new.conversation_id
-  );
+  if new.reply_to is not null then
+    new.reply_to_id := (
+      select id from public.messages
+      where instance_id = new.instance_id and provider_message_id = new.reply_to and conversation_id = new.conversation_id
+    );
+  end if;
   new.created_by := coalesce(new.created_by, (select auth.uid()));
   new.origin := case when new.origin = 'agent' and new.created_by is null then 'api' else new.origin end;
   return new;

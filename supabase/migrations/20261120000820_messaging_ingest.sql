@@ -7,8 +7,27 @@
 set lock_timeout = '5s';
 
 
+create function private.told_message(p_event jsonb)
+returns public.messages language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_message public.messages;
+begin
+  v_message.provider_message_id := p_event ->> 'provider_message_id';
+  v_message.occurred_at := coalesce((p_event ->> 'sent_at')::timestamptz, (p_event ->> 'received_at')::timestamptz);
+  v_message.type := p_event ->> 'type';
+  v_message.body := left(p_event ->> 'body', 16000);
+  v_message.media := private.object_or_null(p_event -> 'media');
+  v_message.payload := private.object_or_null(p_event -> 'payload');
+  v_message.author := private.object_or_null(p_event -> 'author');
+  v_message.reply_to := p_event ->> 'reply_to';
+  v_message.quoted := private.object_or_null(p_event -> 'quoted');
+  v_message.target := p_event ->> 'target';
+  return v_message;
+end $$;
+comment on function private.told_message is 'What an event says of a message, as the table has it.';
+
 create function private.adopt_echo(p_conversation_id uuid, p_event jsonb)
-returns uuid language sql volatile security invoker set search_path = '' as $$
+returns public.messages language sql volatile security invoker set search_path = '' as $$
   -- A send of ours whose answer is still out, or got lost, comes back as an echo of the same
   -- text. One conversation sends one message at a time: the one being sent is meant, or else the
   -- oldest whose answer got lost.
@@ -20,16 +39,17 @@ returns uuid language sql volatile security invoker set search_path = '' as $$
       and type = p_event ->> 'type' and body is not distinct from p_event ->> 'body'
     order by status = 'unknown', seq limit 1
   )
-  returning id
+  returning *
 $$;
 comment on function private.adopt_echo is 'Recognises an echo as a message of ours whose send has no answer yet; null when it is none.';
 
 create function private.reveal_message(p_known public.messages, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 declare
+  v_told public.messages := private.told_message(p_event);
   v_rev bigint;
 begin
-  if coalesce(p_known.original ->> 'type', p_known.type) <> 'unsupported' or p_event ->> 'type' = 'unsupported' then
+  if coalesce(p_known.original ->> 'type', p_known.type) <> 'unsupported' or v_told.type = 'unsupported' then
     return;
   end if;
   if p_known.direction = 'in' and jsonb_array_length(coalesce(nullif(p_event -> 'identities', 'null'), '[]')) > 0 then
@@ -39,16 +59,15 @@ begin
   end if;
   perform private.lock_conversation(p_known.conversation_id, p_known.company_id);
   update public.messages set
-    type = p_event ->> 'type', body = left(p_event ->> 'body', 16000), media = private.object_or_null(p_event -> 'media'),
-    original = null, payload = private.object_or_null(p_event -> 'payload'),
-    quoted = private.object_or_null(p_event -> 'quoted'), target = p_event ->> 'target', reply_to = p_event ->> 'reply_to',
+    type = v_told.type, body = v_told.body, media = v_told.media, original = null, payload = v_told.payload,
+    quoted = v_told.quoted, target = v_told.target, reply_to = v_told.reply_to,
     reply_to_id = (
       select id from public.messages as answered
-      where instance_id = p_known.instance_id and provider_message_id = p_event ->> 'reply_to'
+      where instance_id = p_known.instance_id and provider_message_id = v_told.reply_to
         and conversation_id = p_known.conversation_id
     )
   where id = p_known.id returning rev into v_rev;
-  perform private.refresh_preview(p_known, v_rev, private.message_preview(p_event ->> 'type', p_event ->> 'body'));
+  perform private.refresh_preview(p_known, v_rev, private.message_preview(v_told.type, v_told.body));
   perform private.apply_changes(p_known.id);
 end $$;
 comment on function private.reveal_message is
@@ -68,23 +87,21 @@ end $$;
 comment on function private.apply_echo is
   'An echo tells that the provider has the message, and sometimes more: its status, by the time that it carries.';
 
-create function private.ingest_message(p_instance public.instances, p_event jsonb)
-returns void language plpgsql volatile security invoker set search_path = '' as $$
+create function private.read_message(p_instance public.instances, p_event jsonb)
+returns public.messages language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_direct boolean := p_event ->> 'chat_kind' = 'direct';
   v_nobody boolean := v_direct and coalesce(p_event -> 'identities', '[]') = '[]';
   v_incoming boolean := p_event ->> 'direction' = 'in';
-  v_origin text := p_event ->> 'origin';
-  v_known public.messages;
+  v_message public.messages;
   v_conversation_id uuid;
-  v_message_id uuid;
 begin
-  select * into v_known from public.messages
+  select * into v_message from public.messages
   where instance_id = p_instance.id and provider_message_id = p_event ->> 'provider_message_id';
-  if v_known.id is not null then
-    perform private.reveal_message(v_known, p_event);
-    perform private.apply_echo(v_known, p_event);
-    return;
+  if v_message.id is not null then
+    perform private.reveal_message(v_message, p_event);
+    perform private.apply_echo(v_message, p_event);
+    return null;
   end if;
   v_conversation_id := private.resolve_conversation(
     p_instance, p_event ->> 'chat_kind', p_event ->> 'chat_address',
@@ -98,29 +115,51 @@ begin
     case when not v_direct then p_event ->> 'name' end
   );
   perform private.lock_conversation(v_conversation_id, p_instance.company_id);
-  if v_origin = 'api_echo' then
-    v_message_id := private.adopt_echo(v_conversation_id, p_event);
+  if p_event ->> 'origin' = 'api_echo' then
+    v_message := private.adopt_echo(v_conversation_id, p_event);
+    if v_message.id is not null then
+      perform private.apply_echo(v_message, p_event);
+      perform private.apply_waiting_statuses(v_message.id);
+      return null;
+    end if;
   end if;
-  if v_message_id is null then
-    insert into public.messages (
-      company_id, conversation_id, direction, origin, type, status, occurred_at, body, media, payload, author,
-      reply_to, quoted, target, provider_message_id
-    ) values (
-      p_instance.company_id, v_conversation_id, case when v_incoming then 'in' else 'out' end, v_origin,
-      p_event ->> 'type', case when v_incoming then 'received' else 'accepted' end,
-      coalesce((p_event ->> 'sent_at')::timestamptz, (p_event ->> 'received_at')::timestamptz), left(p_event ->> 'body', 16000),
-      private.object_or_null(p_event -> 'media'), private.object_or_null(p_event -> 'payload'),
-      private.object_or_null(p_event -> 'author'),
-      p_event ->> 'reply_to', private.object_or_null(p_event -> 'quoted'), p_event ->> 'target',
-      p_event ->> 'provider_message_id'
-    ) returning id into v_message_id;
-  end if;
-  select * into v_known from public.messages where id = v_message_id;
-  perform private.apply_echo(v_known, p_event);
-  perform private.apply_waiting_statuses(v_message_id);
+  v_message := private.told_message(p_event);
+  v_message.id := gen_random_uuid();
+  v_message.company_id := p_instance.company_id;
+  v_message.conversation_id := v_conversation_id;
+  v_message.direction := case when v_incoming then 'in' else 'out' end;
+  v_message.origin := p_event ->> 'origin';
+  v_message.status := case when v_incoming then 'received' else 'accepted' end;
+  return v_message;
 end $$;
-comment on function private.ingest_message is
-  'Stores a message that a provider told of, with its contact and conversation; a second time changes nothing but a message that was not understood before. An echo of our own send completes that message.';
+comment on function private.read_message is
+  'A new message, with its contact and conversation, for store_messages. Null of one that is known: that learns only what was not understood before. An echo of our own send completes that message.';
+
+create function private.store_messages(p_messages public.messages[], p_events jsonb)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform set_config('recado.events_of_messages', (
+    select jsonb_object_agg(p_messages[place].id, event -> 'item')
+    from jsonb_array_elements(p_events) with ordinality as given (event, place)
+  )::text, true);
+  insert into public.messages (
+    id, company_id, conversation_id, direction, origin, type, status, occurred_at, body, media, payload, author,
+    reply_to, quoted, target, provider_message_id
+  )
+  select
+    id, company_id, conversation_id, direction, origin, type, status, occurred_at, body, media, payload, author,
+    reply_to, quoted, target, provider_message_id
+  from unnest(p_messages) with ordinality order by ordinality;
+  perform set_config('recado.events_of_messages', '', true);
+  for v_place in 1 .. cardinality(p_messages) loop
+    if p_messages[v_place].direction = 'out' then
+      perform private.apply_echo(p_messages[v_place], p_events -> (v_place - 1));
+      perform private.apply_waiting_statuses(p_messages[v_place].id);
+    end if;
+  end loop;
+end $$;
+comment on function private.store_messages is
+  'Stores messages that read_message found new, with the events that told of them, in one statement: triggers run once for all, and each list is told of them once.';
 
 create function private.settle_own_change(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
@@ -237,12 +276,7 @@ create function private.ingest_event(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 begin
   case p_event ->> 'event'
-    when 'message' then
-      if p_event ->> 'type' in ('reaction', 'edit', 'revoke') and p_event ->> 'target' is not null then
-        perform private.ingest_change(p_instance, p_event);
-      else
-        perform private.ingest_message(p_instance, p_event);
-      end if;
+    when 'message' then perform private.ingest_change(p_instance, p_event);
     when 'status' then perform private.ingest_status(p_instance, p_event);
     when 'instance' then perform private.ingest_instance(p_instance, p_event);
     when 'contact' then
@@ -258,69 +292,147 @@ begin
     else null;  -- notices and unknown items stay readable in inbound_events
   end case;
 end $$;
-comment on function private.ingest_event is 'One event of a provider, applied once or any number of times with the same result.';
+comment on function private.ingest_event is
+  'Any event but a message of its own, applied once or any number of times with the same result.';
 grant execute on function
-  private.adopt_echo, private.reveal_message, private.apply_echo, private.ingest_message, private.settle_own_change,
-  private.ingest_change, private.ingest_status, private.ingest_instance, private.ingest_event
+  private.told_message, private.adopt_echo, private.reveal_message, private.apply_echo, private.read_message,
+  private.store_messages, private.settle_own_change, private.ingest_change, private.ingest_status,
+  private.ingest_instance, private.ingest_event
 to service_role;
 
-create function private.settle_failed_item(p_item public.inbound_events, p_sqlstate text, p_error text)
+
+-- Batches -----------------------------------------------------------------------------------
+
+create function private.is_own_message(p_event jsonb)
+returns boolean language sql immutable security invoker set search_path = '' as $$
+  select p_event ->> 'event' = 'message'
+    and (p_event ->> 'target' is null or p_event ->> 'type' not in ('reaction', 'edit', 'revoke'))
+$$;
+comment on function private.is_own_message is 'Whether an event tells of a message of its own, not of a change of another.';
+
+create function private.mark_processed(p_ids bigint[], p_items jsonb)
+returns void language sql volatile security invoker set search_path = '' as $$
+  update public.inbound_events as stored set
+    state = 'processed', processed_at = now(), outcome = read.outcome, error = read.reasons
+  from (
+    select
+      (item ->> 'id')::bigint as id,
+      string_agg(distinct case when event ->> 'type' = 'unsupported' then 'unsupported' else event ->> 'event' end, ' ')
+        as outcome,
+      string_agg(event ->> 'reason', '; ' order by place) filter (where event ->> 'event' = 'unknown') as reasons
+    from jsonb_array_elements(p_items) as item
+    left join lateral jsonb_array_elements(item -> 'events') with ordinality as told (event, place) on true
+    group by item ->> 'id'
+  ) as read
+  where stored.id = any (p_ids) and stored.id = read.id
+$$;
+comment on function private.mark_processed is
+  'Notes what items turned out to be: their kinds of events, "unsupported" for messages that are not understood, and why.';
+
+create function private.ingest_items(p_items jsonb)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_item jsonb;
+  v_stored record;
+  v_instance public.instances;
+  v_event jsonb;
+  v_message public.messages;
+  v_new public.messages[] := '{}';
+  v_told jsonb := '[]';
+  v_ids bigint[] := '{}';
+begin
+  for v_item in select item from jsonb_array_elements(p_items) as item loop
+    select id, received_at, instance_id into v_stored from public.inbound_events
+    where id = (v_item ->> 'id')::bigint and state = 'received' for update;
+    continue when not found;
+    v_ids := v_ids || v_stored.id;
+    select * into v_instance from public.instances where id = v_stored.instance_id;
+    continue when not found;
+    perform set_config('recado.event_id', v_stored.id::text, true);
+    for v_event in
+      select event || jsonb_build_object('item', v_stored.id, 'place', place, 'received_at', v_stored.received_at)
+      from jsonb_array_elements(v_item -> 'events') with ordinality as given (event, place) order by place
+    loop
+      -- New messages wait for each other, but nothing that may be about them overtakes them. The
+      -- rows of 16 conversations are what a broadcast can carry.
+      if cardinality(v_new) = 16 or cardinality(v_new) > 0 and (
+        not private.is_own_message(v_event)
+        or v_told @> jsonb_build_array(jsonb_build_object('provider_message_id', v_event -> 'provider_message_id'))
+      ) then
+        perform private.store_messages(v_new, v_told);
+        v_new := '{}';
+        v_told := '[]';
+      end if;
+      if private.is_own_message(v_event) then
+        v_message := private.read_message(v_instance, v_event);
+        if v_message.id is not null then
+          v_new := v_new || v_message;
+          v_told := v_told || v_event;
+        end if;
+      else
+        perform private.ingest_event(v_instance, v_event);
+      end if;
+    end loop;
+  end loop;
+  if cardinality(v_new) > 0 then
+    perform private.store_messages(v_new, v_told);
+  end if;
+  perform private.mark_processed(v_ids, p_items);
+end $$;
+comment on function private.ingest_items is
+  'Applies the events of stored items [{id, events}] in order and marks them processed. The caller holds the locks of the inboxes.';
+
+create function private.try_items(p_items jsonb)
+returns text language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform private.ingest_items(p_items);
+  return null;
+exception when others then
+  return sqlstate || ': ' || sqlerrm;
+end $$;
+comment on function private.try_items is 'Applies all of these items and answers null, or none of them and why.';
+
+create function private.settle_failed_item(p_id bigint, p_error text)
 returns boolean language plpgsql volatile security invoker set search_path = '' as $$
 begin
   -- Two that made the same thing at once (23505): the second one finds it next time. Any other
   -- value that a column or an index does not take would only keep the chat waiting.
-  if left(p_sqlstate, 2) in ('22', '23', '54') and p_sqlstate <> '23505' then
+  if left(p_error, 2) in ('22', '23', '54') and left(p_error, 5) <> '23505' then
     update public.inbound_events set state = 'failed', error = p_error, processed_at = now()
-    where id = p_item.id;
+    where id = p_id;
     return false;
   end if;
   return true;
 end $$;
 comment on function private.settle_failed_item is
   'What becomes of an item that could not be applied; true when its job should try again.';
-create function private.outcome_of(p_events jsonb)
-returns text language sql immutable security invoker set search_path = '' as $$
-  select string_agg(distinct case when event ->> 'type' = 'unsupported' then 'unsupported' else event ->> 'event' end, ' ')
-  from jsonb_array_elements(p_events) as event
-$$;
-comment on function private.outcome_of is 'What an item turned out to be: its kinds of events, "unsupported" for messages that are not understood.';
-grant execute on function private.settle_failed_item, private.outcome_of to service_role;
+grant execute on function
+  private.is_own_message, private.mark_processed, private.ingest_items, private.try_items, private.settle_failed_item
+to service_role;
 
 create function public.ingest_inbound(p_items jsonb)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_item jsonb;
-  v_stored public.inbound_events;
+  v_error text;
   v_failed jsonb := '{}';
 begin
   -- The inboxes of the whole batch first, in one order: see the lock order in *_realtime.sql.
   perform private.lock_inbox(company_id) from (
     select distinct company_id from public.inbound_events
-    where id in (select (item ->> 'id')::bigint from jsonb_array_elements(p_items) as item)
+    where id = any (array(select (item ->> 'id')::bigint from jsonb_array_elements(p_items) as item))
       and company_id is not null
     order by company_id
   ) as companies;
+  if private.try_items(p_items) is null then
+    return v_failed;
+  end if;
+  -- One bad item must not take the others with it: each by itself.
   for v_item in select item from jsonb_array_elements(p_items) as item loop
-    select * into v_stored from public.inbound_events where id = (v_item ->> 'id')::bigint for update;
-    continue when v_stored.id is null or v_stored.state <> 'received';
-    perform set_config('recado.event_id', v_stored.id::text, true);
-    begin
-      perform private.ingest_event(instance, event || jsonb_build_object(
-        'item', v_stored.id, 'place', place, 'received_at', v_stored.received_at
-      ))
-      from public.instances as instance, jsonb_array_elements(v_item -> 'events') with ordinality as given (event, place)
-      where instance.id = v_stored.instance_id;
-      update public.inbound_events set
-        state = 'processed', processed_at = now(), outcome = private.outcome_of(v_item -> 'events'),
-        error = (select string_agg(event ->> 'reason', '; ') from jsonb_array_elements(v_item -> 'events') as event
-          where event ->> 'event' = 'unknown')
-      where id = v_stored.id;
-    exception when others then
-      -- One bad item must not take the others with it.
-      if private.settle_failed_item(v_stored, sqlstate, sqlstate || ': ' || sqlerrm) then
-        v_failed := v_failed || jsonb_build_object(v_stored.id::text, sqlstate || ': ' || sqlerrm);
-      end if;
-    end;
+    v_error := private.try_items(jsonb_build_array(v_item));
+    if v_error is not null and private.settle_failed_item((v_item ->> 'id')::bigint, v_error) then
+      v_failed := v_failed || jsonb_build_object(v_item ->> 'id', v_error);
+    end if;
   end loop;
   return v_failed;
 end $$;

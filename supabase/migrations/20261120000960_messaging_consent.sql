@@ -84,11 +84,12 @@ declare
     private.consent_effect(new.company_id, new.body, v_is_button)
   );
   v_identities jsonb;
-  v_evidence jsonb := jsonb_build_object('message_id', new.id, 'event_id', private.current_event());
+  v_evidence jsonb;
 begin
   if v_effect is null then
     return null;
   end if;
+  v_evidence := jsonb_build_object('message_id', new.id, 'event_id', private.current_event(new.id));
   -- Null of a group: what a member says there is not said to the company.
   select private.identities_of(company_id, contact_id) into v_identities
   from public.conversations where id = new.conversation_id and kind = 'direct';
