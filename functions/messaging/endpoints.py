@@ -2,12 +2,14 @@
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from functions.core.db import Database
+from functions.core.errors import NotFound, Unauthorized
 from functions.messaging import rpc
 from functions.messaging.credentials import Vault, place_of_address
-from functions.providers.base import Secrets
+from functions.providers.base import Provider, Secrets
 
 # How long a revoked URL or secret may still be accepted by a warm instance. A body that does not
 # verify asks the database again, so a new secret works at once.
@@ -32,10 +34,23 @@ class Endpoints:
         self._vault = vault
         self._known: dict[tuple[str, str], tuple[float, Endpoint]] = {}
 
-    async def find(self, provider: str, token: str, *, fresh: bool = False) -> Endpoint | None:
-        """None for an unknown or revoked token. `fresh` asks the database in any case.
+    async def verified(
+        self, provider: Provider, token: str, headers: Mapping[str, str], raw: bytes
+    ) -> Endpoint:
+        """The webhook URL with whose secrets these bytes verify. Raises as `find`, Unauthorized."""
+        for fresh in (False, True):
+            endpoint = await self.find(provider.name, token, fresh=fresh)
+            if provider.verify(headers, raw, endpoint.secrets):
+                return endpoint
+        raise Unauthorized(
+            "The body is not signed with a secret of this endpoint.", code="invalid_signature"
+        )
 
-        Raises: NotConfigured where its secrets do not open.
+    async def find(self, provider: str, token: str, *, fresh: bool = False) -> Endpoint:
+        """A live webhook URL. `fresh` asks the database in any case.
+
+        Raises: NotFound for an unknown or revoked token; NotConfigured where its secrets do not
+        open.
         """
         key = (provider, hashlib.sha256(token.encode()).hexdigest())
         until, endpoint = self._known.get(key, (0.0, None))
@@ -44,7 +59,7 @@ class Endpoints:
         self._known.pop(key, None)
         row = await rpc.find_inbound_endpoint(self._db.as_service(), *key)
         if row is None:
-            return None
+            raise NotFound("There is no such webhook address.", code="unknown_endpoint")
         secrets = self._vault.open(row["secrets"], place_of_address(key[1]))
         endpoint = Endpoint(row["id"], row["route"], secrets)
         if len(self._known) >= CACHE_SIZE:

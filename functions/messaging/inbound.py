@@ -5,24 +5,31 @@ is refused; what nobody here understands is stored all the same.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, Request
 from starlette.responses import PlainTextResponse, Response
 
 from functions.core import log
 from functions.core.db import Database
-from functions.core.errors import Forbidden, NotFound, TooLarge, Unauthorized
+from functions.core.errors import Forbidden, NotFound, TooLarge
 from functions.core.problems import answers
 from functions.jobs.background import BackgroundDrain
 from functions.messaging import rpc
 from functions.messaging.credentials import Vault
-from functions.messaging.endpoints import Endpoint, Endpoints
+from functions.messaging.endpoints import Endpoints
 from functions.messaging.models import Received
 from functions.providers.base import Provider
 
 # Meta sends at most 3 MB; Vercel and Lambda end bodies at 4.5 and 6 MB.
 MAX_BODY_BYTES = 4_500_000
+POSTED = {
+    "requestBody": {
+        "required": True,
+        "description": "What the provider posts, signed as the provider signs.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 
 
 async def read_body(request: Request) -> bytes:
@@ -42,23 +49,18 @@ def router(
     routes = APIRouter(prefix="/in", tags=["inbound"])
     endpoints = Endpoints(db, vault)
 
-    def provider_named(name: str) -> Provider:
-        if name not in providers:
+    async def named(provider: str) -> Provider:
+        if provider not in providers:
             raise NotFound("There is no such provider.", code="unknown_provider")
-        return providers[name]
+        return providers[provider]
 
-    async def verified(provider: Provider, token: str, request: Request, raw: bytes) -> Endpoint:
-        """The endpoint whose secrets these bytes verify with. Raises NotFound, Unauthorized."""
-        for fresh in (False, True):
-            endpoint = await endpoints.find(provider.name, token, fresh=fresh)
-            if endpoint is None:
-                raise NotFound("There is no such webhook address.", code="unknown_endpoint")
-            if provider.verify(request.headers, raw, endpoint.secrets):
-                return endpoint
-        raise Unauthorized(
-            "The body is not signed with a secret of this endpoint.", code="invalid_signature"
-        )
+    Named = Annotated[Provider, Depends(named)]
+    _add_challenge(routes, Named, endpoints)
+    _add_receive(routes, Named, endpoints, db, drain)
+    return routes
 
+
+def _add_challenge(routes: APIRouter, Named: Any, endpoints: Endpoints) -> None:
     @routes.get(
         "/{provider}/{token}",
         response_class=PlainTextResponse,
@@ -66,47 +68,39 @@ def router(
         operation_id="answer_challenge",
         summary="Answer a provider's challenge",
     )
-    async def challenge(provider: str, token: str, request: Request) -> Response:
+    async def challenge(translator: Named, token: str, request: Request) -> Response:
         """Answers the subscription request of a provider that sends one (Meta)."""
-        translator = provider_named(provider)
         endpoint = await endpoints.find(translator.name, token)
-        if endpoint is None:
-            raise NotFound("There is no such webhook address.", code="unknown_endpoint")
         text = translator.challenge(request.query_params, endpoint.secrets)
         if text is None:
             raise Forbidden("The verify token does not match.", code="invalid_verify_token")
         return PlainTextResponse(text)
 
+
+def _add_receive(
+    routes: APIRouter, Named: Any, endpoints: Endpoints, db: Database, drain: BackgroundDrain
+) -> None:
     @routes.post(
         "/{provider}/{token}",
         response_model=Received,
         responses=answers(400, 401, 404, 413, 422, 503),
         operation_id="receive",
         summary="Take a webhook",
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "description": "What the provider posts, signed as the provider signs.",
-                "content": {"application/json": {"schema": {"type": "object"}}},
-            }
-        },
+        openapi_extra=POSTED,
     )
     @routes.post("/{provider}/{token}/{event}", include_in_schema=False)
     async def receive(
-        provider: str, token: str, request: Request, background: BackgroundTasks
+        translator: Named, token: str, request: Request, background: BackgroundTasks
     ) -> Any:
         """Takes what a provider posts: 200 after it is stored, each item once.
 
         Evolution's `byEvents` appends the event's name to the address; it is accepted and ignored.
         """
-        translator = provider_named(provider)
         raw = await read_body(request)
-        endpoint = await verified(translator, token, request, raw)
+        endpoint = await endpoints.verified(translator, token, request.headers, raw)
         items = translator.split(raw, endpoint.route)
         received = await rpc.receive_inbound(db.as_service(), endpoint.id, items)
-        log.event("inbound.received", provider=provider, endpoint=endpoint.id, **received)
+        log.event("inbound.received", provider=translator.name, endpoint=endpoint.id, **received)
         if received["stored"]:
             background.add_task(drain)
         return received
-
-    return routes
