@@ -10,7 +10,7 @@ from functions.core.db import Database
 from functions.core.errors import NotConfigured
 from functions.core.http import HttpClient
 from functions.jobs.context import JobContext
-from functions.jobs.models import Handler, Handlers, Job, Json, RetryLater
+from functions.jobs.models import Handler, Handlers, Job, Json, RetryLater, Snooze
 from functions.messaging import rpc
 from functions.messaging.credentials import Vault, instance_of
 from functions.providers.base import Provider
@@ -27,7 +27,7 @@ def handlers(
         return await rpc.watch_numbers(db.as_service())
 
     async def probe(job: Job, context: JobContext) -> Json:
-        """Asks a number something that only a live connection answers."""
+        """Asks a number something that only a live connection answers, until it does."""
         service, instance_id = db.as_service(), job.data["instance_id"]
         order = await rpc.begin_probe(service, instance_id)
         if order is None:
@@ -44,7 +44,11 @@ def handlers(
             if failure and failure.outcome in ("retryable", "unknown"):
                 raise RetryLater(failure.code or "no answer")
             return {"error": failure and failure.code}
-        return await rpc.record_probe(service, instance_id, found.state == "open", found.reason)
+        is_alive = found.state == "open"
+        recorded = await rpc.record_probe(service, instance_id, is_alive, found.reason)
+        if recorded["state"] == "degraded":
+            raise Snooze(recorded["wait_seconds"])
+        return recorded
 
     return {"messages.watch": Handler(watch), "messages.probe": Handler(probe)}
 

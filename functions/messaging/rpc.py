@@ -142,7 +142,7 @@ async def begin_probe(rpc: Rpc, instance_id: str) -> Json | None:
 
 
 async def record_probe(rpc: Rpc, instance_id: str, is_alive: bool, reason: str | None) -> Json:
-    """A dead number rests and is probed again; {state}."""
+    """A dead number rests; {state, wait_seconds?}: until it is to be probed again."""
     recorded: Json = await rpc.call(
         "record_probe",
         {"p_instance_id": instance_id, "p_is_alive": is_alive, "p_reason": reason},

@@ -5,7 +5,7 @@
 -- messages that are accepted and no more after ten minutes, or failures of the connection. Then a
 -- probe asks something that only a live connection answers:
 --
---   open -> degraded   no answer: the number rests, and is probed again
+--   open -> degraded   no answer: the number rests, and the same job probes it again
 --   degraded -> open   an answer: it goes on at once
 
 set lock_timeout = '5s';
@@ -17,15 +17,15 @@ values ('messages.watch', 'messages.watch', '*/5 * * * *', 'UTC', 'none', now() 
 
 -- Probes ------------------------------------------------------------------------------------
 
-create function private.ask_for_probe(p_instance public.instances, p_delay_seconds double precision default 0)
+create function private.ask_for_probe(p_instance public.instances)
 returns void language sql volatile security invoker set search_path = '' as $$
   select public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
-    'type', 'messages.probe', 'company_id', (p_instance).company_id, 'delay_seconds', p_delay_seconds,
-    'unique_key', 'probe:' || (p_instance).id || case when p_delay_seconds > 0 then ':again' else '' end,
+    'type', 'messages.probe', 'company_id', (p_instance).company_id,
+    'unique_key', 'probe:' || (p_instance).id,
     'data', jsonb_build_object('instance_id', (p_instance).id)
   )))
 $$;
-comment on function private.ask_for_probe is 'One probe of a number at a time, and one that is planned.';
+comment on function private.ask_for_probe is 'Probes a number, unless that is planned already.';
 
 create function public.begin_probe(p_instance_id uuid)
 returns json language sql stable security invoker set search_path = '' as $$
@@ -69,11 +69,10 @@ begin
     cooldown_until = greatest(cooldown_until, now() + make_interval(secs => v_wait)),
     cooldown_reason = case when cooldown_until > now() + make_interval(secs => v_wait) then cooldown_reason else 'degraded' end
   where id = p_instance_id;
-  perform private.ask_for_probe(v_instance, v_wait);
-  return json_build_object('state', 'degraded');
+  return json_build_object('state', 'degraded', 'wait_seconds', v_wait);
 end $$;
 comment on function public.record_probe is
-  'What a probe showed: a dead number is degraded, rests and is probed again; one that came back goes on. Answers {state}.';
+  'What a probe showed: a dead number is degraded and rests, one that came back goes on. Answers {state}, and wait_seconds until the next probe of a dead one.';
 grant execute on function private.ask_for_probe, public.begin_probe, public.record_probe to service_role;
 
 
@@ -106,13 +105,16 @@ begin
     where id = v_instance.id;
     v_suspects := v_suspects + 1;
   end loop;
+  -- One whose probe was given up would stay degraded for ever.
+  perform private.ask_for_probe(instance) from public.instances as instance
+  where state = 'degraded' and removed_at is null;
   delete from public.send_reactions where ctid = any (array(
     select ctid from public.send_reactions where created_at < now() - interval '90 days' limit 1000
   ));
   return json_build_object('suspects', v_suspects, 'restored', private.restore_rates());
 end $$;
 comment on function public.watch_numbers is
-  'Probes numbers whose messages do not leave, and speeds those up again that were slowed. Answers {suspects, restored}.';
+  'Probes numbers whose messages do not leave or that are degraded, and speeds those up again that were slowed. Answers {suspects, restored}.';
 grant execute on function private.suspects, public.watch_numbers to service_role;
 
 

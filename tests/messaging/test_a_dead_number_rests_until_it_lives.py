@@ -85,6 +85,28 @@ async def test_it_rests_and_goes_on_when_it_lives_again(
     await becomes(company, held, "read")
 
 
+async def test_it_is_probed_until_it_lives(
+    connected_company: Company, dead: Number, phones: Phones
+) -> None:
+    """By one job, and by another one where that was given up."""
+    company = connected_company
+    job = {"type": "messages.probe", "data": {"instance_id": dead.instance_id}}
+    job |= {"company_id": company.id, "unique_key": f"probe:{dead.instance_id}"}
+    await company.project.rpc("enqueue_jobs", {"p_jobs": [job]})
+    for _ in range(4):
+        await company.make_due()
+        assert (await instance(company, dead))["state"] == "degraded"
+        await company.project.rpc("watch_numbers", {})
+    (planned,) = await company.rows("queue_jobs", type="eq.messages.probe")
+    assert (planned["status"], planned["attempts"]) == ("pending", 0)
+
+    await company.project.rpc("cancel_job", {"p_id": planned["id"]})
+    await company.project.rpc("watch_numbers", {})
+    await phones.faults(dead, zombie=False)
+    await company.make_due()
+    assert (await instance(company, dead))["state"] == "open"
+
+
 async def test_a_number_that_lives_stays_open(
     connected_company: Company, dead: Number, phones: Phones
 ) -> None:
