@@ -76,18 +76,52 @@ async def test_the_same_text_before_it_is_another_message(
 
 
 async def test_two_alike_never_become_one(connected_company: Company, phones: Phones) -> None:
-    """One of two was sent; which one it was does not matter, but it is one."""
+    """One of two was sent, and found; the other does not take its place."""
     company, number = connected_company, connected_company.tenant.evolution
     await phones.faults(number, lose_times=1, **SILENT)
     first = await send(company, number, "oi")
     await becomes(company, first, "unknown")
+    await looks(company, 1)
+    found = await becomes(company, first, "accepted")
     await phones.faults(number, cut_times=1)
     second = await send(company, number, "oi")
     await becomes(company, second, "unknown")
     await looks(company, 5)
-    rows = [await company.message(id) for id in (first, second)]
-    assert sorted(row["status"] for row in rows) == ["accepted", "unknown"]
+    other = await company.message(second)
+    assert (other["status"], other["needs_decision"]) == ("unknown", True)
+    assert await company.message(first) == found
     assert len(await phones.received(number)) == 1
+
+
+async def test_of_two_alike_that_both_were_sent_none_is_guessed(
+    connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, lose_times=2, **SILENT)
+    ids = [await send(company, number, "oi") for _ in range(2)]
+    for id in ids:
+        await becomes(company, id, "unknown")
+    await looks(company, 5)
+    for id in ids:
+        message = await company.message(id)
+        assert (message["status"], message["needs_decision"]) == ("unknown", True)
+    assert len(await phones.received(number)) == 2
+
+
+async def test_what_is_known_as_another_message_is_not_taken_for_a_lost_one(
+    connected_company: Company, phones: Phones
+) -> None:
+    """Two looks may end at once: what one of them has recorded, the other one does not."""
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, **SILENT)
+    known = await becomes(company, await send(company, number, "oi"), "accepted")
+    await phones.faults(number, cut_times=1)
+    lost = await becomes(company, await send(company, number, "oi"), "unknown")
+    found = {"p_provider_message_id": known["provider_message_id"]}
+    recorded = await company.project.rpc("record_reconciled", {"p_message_id": lost["id"]} | found)
+    assert recorded is False
+    assert await company.message(known["id"]) == known
+    assert await company.message(lost["id"]) == lost
 
 
 async def test_meta_cannot_be_asked_and_a_person_decides_after_an_hour(
