@@ -1,6 +1,7 @@
 """The runner, with real handlers on the real queue."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -21,6 +22,24 @@ from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
 from tests.fixtures import until
 from tests.jobs.conftest import TestQueue
+
+
+class Clock:
+    """The time of a drain, which may pass at once."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in ("runner", "execution"):
+        monkeypatch.setattr(f"functions.jobs.{module}.time", clock)
+    return clock
 
 
 async def nothing(job: Job, _: JobContext) -> Json | None:
@@ -116,17 +135,17 @@ async def test_concurrency_of_a_type_is_kept(queue: TestQueue, db: Database) -> 
     assert (most, report.completed) == (3, 30)
 
 
-async def test_what_did_not_start_in_time_goes_back(queue: TestQueue, db: Database) -> None:
+async def test_what_did_not_start_in_time_goes_back(
+    queue: TestQueue, db: Database, clock: Clock
+) -> None:
     async def work(job: Job, _: JobContext) -> None:
-        await asyncio.sleep(0.6)
+        clock.ahead += 21
 
     await queue.enqueue(*({} for _ in range(10)))
-    report = await runner(db, {"test": Handler(work, concurrency=1)}).drain(2.0, [queue.name])
-    assert report.completed >= 1
-    assert report.released == 10 - report.completed
-    assert not report.drained
+    report = await runner(db, {"test": Handler(work, concurrency=1)}).drain(20, [queue.name])
+    assert (report.completed, report.released, report.drained) == (1, 9, False)
     waiting = await queue.claim()
-    assert len(waiting) == report.released
+    assert len(waiting) == 9
     assert {job["attempt"] for job in waiting} == {1}
 
 
@@ -173,25 +192,30 @@ async def test_what_comes_while_a_batch_runs_makes_up_the_next(
     assert sizes == [1, 3]
 
 
-async def test_waiting_jobs_go_back_when_the_time_is_up(queue: TestQueue, db: Database) -> None:
+async def test_waiting_jobs_go_back_when_the_time_is_up(
+    queue: TestQueue, db: Database, clock: Clock
+) -> None:
     async def work(jobs: Sequence[Job]) -> Mapping[int, str]:
-        await asyncio.sleep(0.9)
+        clock.ahead += 21
         return {}
 
     await queue.enqueue(*({} for _ in range(5)))
-    report = await runner(db, {"test": BatchHandler(work, size=2)}).drain(0.5, [queue.name])
+    report = await runner(db, {"test": BatchHandler(work, size=2)}).drain(20, [queue.name])
     assert (report.completed, report.released) == (2, 3)
 
 
 async def test_what_has_started_gets_its_time_after_the_budget(
     queue: TestQueue, db: Database
 ) -> None:
+    async def time_is_up() -> bool:
+        return not drain.claiming
+
     async def work(job: Job, _: JobContext) -> None:
-        await asyncio.sleep(0.6)
+        await until(time_is_up, what="the end of the budget")
 
     await queue.enqueue({})
-    report = await runner(db, {"test": Handler(work)}).drain(0.2, [queue.name])
-    assert report.completed == 1
+    drain = runner(db, {"test": Handler(work)}).begin(1.0, [queue.name])
+    assert (await drain.run()).completed == 1
 
 
 async def test_the_limit_of_the_platform_ends_everything(queue: TestQueue, db: Database) -> None:
