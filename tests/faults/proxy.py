@@ -1,4 +1,4 @@
-"""An HTTP proxy before the gateway that goes wrong at a named function of the database."""
+"""An HTTP proxy before the gateway or the fake WhatsApp that goes wrong at a named call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,14 +9,14 @@ import httpx
 import orjson
 
 Place = Literal["request", "answer"]
-"""Before the gateway has seen the call, or after its transaction has committed."""
+"""Before the target has seen the call, or after it is done: committed, or sent."""
 _NOT_FORWARDED = {"connection", "content-length", "content-encoding", "transfer-encoding", "host"}
 
 
 @dataclass(slots=True)
 class Fault:
-    """What happens to calls of a function: the next one and its repeats are cut off so many times,
-    or all are held until `lift`."""
+    """What happens to calls of a function, or of an address by its first two parts: the next one
+    and its repeats are cut off so many times, or all are held until `lift`."""
 
     function: str
     place: Place
@@ -54,13 +54,15 @@ class Cut(Exception):
 
 
 class Proxy:
-    """Forwards to the gateway at `target`. Use as `async with`."""
+    """Forwards to the server at `target`. Use as `async with`."""
 
     def __init__(self, target: str) -> None:
         self._target = target
         self._http = httpx.AsyncClient(timeout=60.0)
         self._server: asyncio.Server | None = None
         self._faults: list[Fault] = []
+        self.calls: list[str] = []
+        """The names of all that came so far."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -115,8 +117,9 @@ class Proxy:
         length = int(dict(pairs).get("content-length", "0"))
         body = await reader.readexactly(length)
         headers = [(name, value) for name, value in pairs if name not in _NOT_FORWARDED]
-        function = path.partition("/rpc/")[2].partition("?")[0]
-        params = orjson.loads(body) if function and body else None
+        function = _name(path)
+        self.calls.append(function)
+        params = orjson.loads(body) if "/rpc/" in path and body else None
         await self._pass(function, "request", params, reader)
         response = await self._http.request(
             method, self._target + path, headers=headers, content=body
@@ -138,6 +141,12 @@ class Proxy:
             await fault.lifted.wait()
             if reader.at_eof():
                 raise Cut
+
+
+def _name(path: str) -> str:
+    """A function's, or of a file or a provider's address what comes before the ids."""
+    address, _, function = path.partition("?")[0].partition("/rpc/")
+    return function or "/".join(address.strip("/").split("/")[:2])
 
 
 def _split(line: str) -> tuple[str, str, str]:

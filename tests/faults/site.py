@@ -55,12 +55,14 @@ class Site:
         answer = await self.whatsapp.post(f"/_fake/numbers/{external_id}/faults", json=faults)
         assert answer.status_code == 200, answer.text
 
-    async def drain(self, budget_seconds: float = 20.0) -> DrainReport:
-        """A drain in this process, over a connection without faults."""
-        http = HttpClient()
+    async def drain(
+        self, budget_seconds: float = 20.0, *, queues: list[str] | None = None, url: str = ""
+    ) -> DrainReport:
+        """A drain in this process; without faults, unless they are at `url`."""
+        settings, http = self.through(url or self.stack.url), HttpClient()
         try:
-            runner = create_runner(self.settings, Database(self.settings, http), http)
-            return await runner.drain(budget_seconds)
+            runner = create_runner(settings, Database(settings, http), http)
+            return await runner.drain(budget_seconds, queues)
         finally:
             await http.close()
 
