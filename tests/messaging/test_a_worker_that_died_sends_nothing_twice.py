@@ -7,6 +7,12 @@ import pytest
 
 from tests.messaging import bodies
 from tests.messaging.conftest import Company, Phones
+from tests.messaging.test_provider_faults_end_in_the_right_status import (
+    PERMANENT,
+    attempts,
+    becomes,
+    send,
+)
 
 Json = dict[str, Any]
 
@@ -52,6 +58,39 @@ async def test_the_next_worker_does_not_call(connected_company: Company, phones:
     assert await phones.received(company.tenant.meta) == []
     (job,) = await company.rows("queue_jobs", unique_key=f"eq.send:{id}")
     assert job["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "outcome", "on_phone"),
+    [
+        ({}, "accepted", "accepted", 1),
+        ({"lose_times": 1}, "unknown", "unknown", 1),
+        ({"fail_times": 1, **PERMANENT["evolution"]}, "failed", "permanent", 0),
+    ],
+)
+async def test_what_was_recorded_is_the_end_of_it(
+    fault: Json,
+    status: str,
+    outcome: str,
+    on_phone: int,
+    connected_company: Company,
+    phones: Phones,
+) -> None:
+    """The worker dies after that, before it has settled: the job comes to another one."""
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, drop_statuses=True, drop_echoes=True, **fault)
+    id = await send(company, number)
+    await becomes(company, id, status)
+    await company.idle()
+    (job,) = await company.rows("queue_jobs", unique_key=f"eq.send:{id}")
+    assert job["status"] == "completed"
+    again = {"type": "messages.send", "company_id": company.id, "data": {"message_id": id}}
+    await company.project.rpc("enqueue_jobs", {"p_jobs": [again]})
+    await company.api.tick()
+    await company.settled()
+    assert (await company.message(id))["status"] == status
+    assert await attempts(company, id) == [outcome]
+    assert len(await phones.received(number)) == on_phone
 
 
 @pytest.mark.parametrize(
