@@ -45,6 +45,14 @@ async def proxy(site: Site) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
+async def outside(site: Site) -> AsyncIterator[Proxy]:
+    """A way to the providers."""
+    assert site.stack.whatsapp_url
+    async with Proxy(site.stack.whatsapp_url) as running:
+        yield running
+
+
+@pytest.fixture
 async def traffic(site: Site) -> AsyncIterator[Traffic]:
     """A tenant whose people and customers are about to talk, through an API without faults."""
     tenant = await site.project.new_tenant(site.stack.whatsapp_url)

@@ -35,13 +35,6 @@ async def servers() -> AsyncIterator[Workers]:
         yield started
 
 
-@pytest.fixture
-async def outside(site: Site) -> AsyncIterator[Proxy]:
-    assert site.stack.whatsapp_url
-    async with Proxy(site.stack.whatsapp_url) as running:
-        yield running
-
-
 async def connect(url: str, tenant: Tenant, wanted: Json) -> httpx.Response:
     token = tenant.people["admin"].token
     async with httpx.AsyncClient(base_url=url, timeout=30.0) as http:

@@ -20,14 +20,6 @@ ELSEWHERE = {"messages.send", "messages.ingest"}
 
 
 @pytest.fixture
-async def outside(site: Site) -> AsyncIterator[Proxy]:
-    """The way to the providers."""
-    assert site.stack.whatsapp_url
-    async with Proxy(site.stack.whatsapp_url) as running:
-        yield running
-
-
-@pytest.fixture
 async def scene(site: Site, traffic: Traffic, outside: Proxy) -> AsyncIterator[Scene]:
     scene = Scene(site, traffic)
     await site.look(
