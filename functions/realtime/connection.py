@@ -98,6 +98,8 @@ class Connection:
 
     def add(self, topic: str) -> None:
         self._wanted[topic] = None
+        if topic in self._session.joined:  # removed and added again before it was left
+            self._listener.joined(topic)
         self._wake.set()
 
     def remove(self, topic: str) -> None:

@@ -131,6 +131,20 @@ create trigger conversations_broadcast_inserts after insert on public.conversati
 create trigger conversations_broadcast_updates after update on public.conversations
   referencing new table as changed for each statement execute function private.conversations_broadcast();
 
+-- definer because whoever learns a name writes no conversations. Who writes contacts holds the
+-- lock of the inbox.
+create function private.contacts_tell_the_inbox()
+returns trigger language plpgsql volatile security definer set search_path = '' as $$
+begin
+  update public.conversations set contact_id = new.id where company_id = new.company_id and contact_id = new.id;
+  return null;
+end $$;
+comment on function private.contacts_tell_the_inbox is
+  'A conversation is shown with the name and phone of its contact: when they change, it has changed.';
+create trigger contacts_tell_the_inbox after update of name, phone on public.contacts
+  for each row when (old.name is distinct from new.name or old.phone is distinct from new.phone)
+  execute function private.contacts_tell_the_inbox();
+
 -- definer because whoever removes a member writes no conversations.
 create function private.members_leave_conversations()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$

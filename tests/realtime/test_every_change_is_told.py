@@ -271,3 +271,13 @@ async def test_a_merge_takes_no_version_without_telling(shop: Shop) -> None:
     await until(shop.is_shown, what="the screen as the tables are")
     rows = await shop.company.rows("messages", conversation_id=f"eq.{kept['id']}", order="rev")
     assert [(row["rev"], row["seq"]) for row in rows] == [(1, 1), (2, 2), (3, 3)]
+
+
+async def test_a_contact_with_another_name_changes_its_conversation(shop: Shop) -> None:
+    steps = []
+    for name in ("Ana", "Ana", "Ana Maria"):
+        await shop.posted(bodies.text(shop.number, ANA, name=name, at=int(time.time())))
+        (conversation,) = await shop.company.rows("conversations")
+        steps.append(conversation["rev"])
+    with_message, with_name = steps[1] - steps[0], steps[2] - steps[1]
+    assert with_name == with_message + 1
