@@ -45,7 +45,7 @@ async def measure(options: Options) -> Report:
         async with watching(product) as watch:
             spent, began = cpu.usage(), time.time()
             with LoadMeter() as meter:
-                probing = asyncio.create_task(live.probe(product, options.seconds, rate=5.0))
+                probing = asyncio.create_task(_probe(product, options.seconds))
                 samples = await generate(plan)
                 probed = await probing
             spent = cpu.since(spent)
@@ -54,6 +54,11 @@ async def measure(options: Options) -> Report:
         stages["commit → subscriber"] = live.delays(watch, probed)
         counted = await _count(product, written)
     return _report(options, samples, stages, counted, spent, meter)
+
+
+async def _probe(product: Product, seconds: float) -> live.Committed:
+    conversation = await live.open_conversation(product)
+    return await live.probe(product, [conversation], live.TOGGLE, seconds, rate=5.0)
 
 
 def compose(product: Product, options: Options) -> tuple[list[Written], Plan]:

@@ -1,14 +1,14 @@
-"""A person's screen, in a process of its own: the product's Subscriber on one inbox.
+"""People's screens, in a process of their own: the product's Subscriber, one for each scope given.
 
-Told what to follow in one line of JSON; answers "ready" once the inbox is live; at the end of its
-input it writes what it saw: [seen at, conversation id, rev, preview] of every row of every change.
+Told what to follow in one line of JSON; answers "ready" once all are live; at the end of its input
+it writes what it saw: [seen at, scope, rev, preview] of every row of every change of every screen.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -18,16 +18,16 @@ import orjson
 
 from bench.product import Product
 from functions.realtime import topics
-from functions.realtime.ledger import Status
+from functions.realtime.ledger import Ledger, Status
 from functions.realtime.subscriber import Subscriber
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A conversation's row as it came to the screen, at epoch seconds `at`."""
+    """A row as it came to a screen, at epoch seconds `at`; `preview` is that of a conversation."""
 
     at: float
-    conversation_id: str
+    scope: str
     rev: int
     preview: str | None
 
@@ -38,8 +38,9 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(product: Product) -> AsyncIterator[Watch]:
-    """Watches the tenant's inbox; `seen` is filled at the end."""
+async def watching(product: Product, scopes: Sequence[str] | None = None) -> AsyncIterator[Watch]:
+    """A screen for each of the scopes, else one for the tenant's inbox; `seen` is filled at the
+    end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.watcher", stdin=-1, stdout=-1, limit=2**30
     )
@@ -49,11 +50,11 @@ async def watching(product: Product) -> AsyncIterator[Watch]:
         "url": product.stack.url,
         "key": product.stack.keys.publishable_key,
         "token": product.tenant.people["agent"].token,
-        "company_id": product.tenant.company_id,
+        "scopes": scopes or [topics.inbox(UUID(product.tenant.company_id))],
     }
     process.stdin.write(orjson.dumps(order) + b"\n")
     if await process.stdout.readline() != b"ready\n":
-        raise RuntimeError("the subscriber did not become live")
+        raise RuntimeError("a subscriber did not become live")
     watch = Watch()
     try:
         yield watch
@@ -63,37 +64,47 @@ async def watching(product: Product) -> AsyncIterator[Watch]:
 
 
 async def _watch(order: dict[str, Any]) -> None:
-    async with httpx.AsyncClient(timeout=30.0) as http:
+    seen: list[tuple[float, str, int, str | None]] = []
+    async with AsyncExitStack() as running:
+        http = await running.enter_async_context(httpx.AsyncClient(timeout=30.0))
+        # One after the other: a socket each, and the gateway signs each of them in.
+        ledgers = [await _follow(running, http, order, scope, seen) for scope in order["scopes"]]
+        while any(ledger.status is not Status.LIVE for ledger in ledgers):
+            await asyncio.sleep(0.02)
+        sys.stdout.buffer.write(b"ready\n")
+        sys.stdout.buffer.flush()
+        await asyncio.to_thread(sys.stdin.buffer.read)
+    sys.stdout.buffer.write(orjson.dumps(seen))
 
-        async def rpc(name: str, params: dict[str, Any]) -> Any:
-            headers = {"apikey": order["key"], "authorization": f"Bearer {order['token']}"}
-            url = f"{order['url']}/rest/v1/rpc/{name}"
-            answer = await http.post(url, json=params, headers=headers)
-            return answer.raise_for_status().json()
 
-        async def token() -> str:
-            return str(order["token"])
+async def _follow(
+    running: AsyncExitStack,
+    http: httpx.AsyncClient,
+    order: dict[str, Any],
+    scope: str,
+    seen: list[tuple[float, str, int, str | None]],
+) -> Ledger:
+    async def rpc(name: str, params: dict[str, Any]) -> Any:
+        headers = {"apikey": order["key"], "authorization": f"Bearer {order['token']}"}
+        url = f"{order['url']}/rest/v1/rpc/{name}"
+        answer = await http.post(url, json=params, headers=headers)
+        return answer.raise_for_status().json()
 
-        subscriber = Subscriber(order["url"], order["key"], token=token, rpc=rpc)
-        inbox = subscriber.follow(topics.inbox(UUID(order["company_id"])))
-        seen: list[tuple[float, str, int, str | None]] = []
+    async def token() -> str:
+        return str(order["token"])
 
-        async def note() -> None:
-            async for change in subscriber.changes():
-                now = time.time()
-                seen.extend(
-                    (now, row["id"], row["rev"], row["last_message_preview"]) for row in change.rows
-                )
+    async def note() -> None:
+        async for change in subscriber.changes():
+            now = time.time()
+            seen.extend(
+                (now, scope, row["rev"], row.get("last_message_preview")) for row in change.rows
+            )
 
-        async with subscriber:
-            noting = asyncio.create_task(note())
-            while inbox.status is not Status.LIVE:
-                await asyncio.sleep(0.02)
-            sys.stdout.buffer.write(b"ready\n")
-            sys.stdout.buffer.flush()
-            await asyncio.to_thread(sys.stdin.buffer.read)
-            noting.cancel()
-        sys.stdout.buffer.write(orjson.dumps(seen))
+    subscriber = Subscriber(order["url"], order["key"], token=token, rpc=rpc)
+    ledger = subscriber.follow(scope)
+    await running.enter_async_context(subscriber)
+    running.callback(asyncio.create_task(note()).cancel)
+    return ledger
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ class Talk:
                 await act()
                 self.done[act.__name__] += 1
             except (httpx.HTTPError, AssertionError, *UNREACHABLE) as error:
-                self.failed[str(error)[:40]] += 1
+                self.failed[type(error).__name__] += 1
+                await asyncio.sleep(PAUSE_SECONDS)
             await asyncio.sleep(self.chance.random() * PAUSE_SECONDS)
 
     async def work(self) -> None:
