@@ -26,6 +26,7 @@ from functions.messaging import (
     contacts_routes,
     conversations_routes,
     decisions,
+    inbound,
     item_routes,
     media,
     media_routes,
@@ -34,9 +35,9 @@ from functions.messaging import (
     search_routes,
 )
 from functions.messaging import handlers as messaging_handlers
-from functions.messaging import inbound as messaging_inbound
 from functions.messaging import routes as messaging_routes
 from functions.messaging.credentials import Vault
+from functions.messaging.endpoints import Endpoints
 from functions.messaging.numbers import Numbers
 from functions.providers.base import Provider
 from functions.providers.evolution import EVOLUTION
@@ -46,7 +47,8 @@ PROVIDERS: Mapping[str, Provider] = {"evolution": EVOLUTION, "meta": META}
 ROUTES = [
     module.routes
     for module in (
-        item_routes, messaging_routes, decisions, pace, media_routes, numbers_routes,
+        # First, because it is asked most and routes are tried in order.
+        inbound, item_routes, messaging_routes, decisions, pace, media_routes, numbers_routes,
         conversations_routes, contacts_routes, consent_routes, search_routes,
         jobs_routes, queue_routes,
     )
@@ -101,8 +103,8 @@ def _install_parts(
     numbers = Numbers(db, vault, to_providers, PROVIDERS, private_servers=private)
     storage = Storage(settings, to_providers)
     auth = Authenticator(settings, db, http)
-    parts.install(app, [settings, auth, queue, ticks, drain, numbers, storage])
-    app.include_router(messaging_inbound.router(db, vault, PROVIDERS, drain))
+    endpoints = Endpoints(db, vault, PROVIDERS)
+    parts.install(app, [settings, db, auth, queue, ticks, drain, numbers, storage, endpoints])
 
 
 def create_app(settings: Settings) -> FastAPI:

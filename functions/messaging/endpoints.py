@@ -29,10 +29,17 @@ class Endpoint:
 class Endpoints:
     """Looks webhook URLs up by their token, remembering live ones for a moment."""
 
-    def __init__(self, db: Database, vault: Vault) -> None:
+    def __init__(self, db: Database, vault: Vault, providers: Mapping[str, Provider]) -> None:
         self._db = db
         self._vault = vault
+        self._providers = providers
         self._known: dict[tuple[str, str], tuple[float, Endpoint]] = {}
+
+    def provider(self, name: str) -> Provider:
+        """Raises NotFound unknown_provider."""
+        if name not in self._providers:
+            raise NotFound("There is no such provider.", code="unknown_provider")
+        return self._providers[name]
 
     async def verified(
         self, provider: Provider, token: str, headers: Mapping[str, str], raw: bytes
