@@ -70,7 +70,7 @@ def compose(product: Product, options: Options) -> tuple[list[Written], Plan]:
         chat, number = index % options.chats, index
         ours = tenant.numbers[chat % 2]
         message = Written(f"BENCH{index:08d}", f"55119{80_000_000 + chat:08d}", number)
-        raw = body_of(message, ours)
+        raw = body_of(message, ours, time.time() + index / options.rate)
         one = {
             "method": "POST",
             "path": ours.path,
@@ -84,14 +84,14 @@ def compose(product: Product, options: Options) -> tuple[list[Written], Plan]:
     return written, Plan(product.api_url, requests, rate=options.rate)
 
 
-def body_of(message: Written, ours: Any) -> bytes:
+def body_of(message: Written, ours: Any, at: float) -> bytes:
     """A text as the number's provider posts it."""
     number = Number(ours.external_id, ours.provider, ours.phone, ours.key, ours.waba_id or "")
     order = {
         "from": message.phone,
         "name": f"Cliente {message.phone[-4:]}",
         "body": message.text,
-        "timestamp": int(time.time()),
+        "timestamp": int(at),
         "type": "text",
     }
     build = echoes.evolution_inbound if ours.provider == "evolution" else echoes.meta_inbound
