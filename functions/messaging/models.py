@@ -46,6 +46,9 @@ class Message(BaseModel):
     provider_message_id: str | None
     original: dict[str, Any] | None = Field(description="{type, body} before an edit.")
     reactions: list[dict[str, Any]] | None = Field(description="[{actor, emoji, at}].")
+    votes: list[dict[str, Any]] | None = Field(
+        description="Of a poll: [{voter, options, at}]; options is null where it cannot be read."
+    )
     error_code: str | None = Field(description="Why it failed: the provider's code, or ours.")
     error_detail: str | None
     accepted_at: datetime | None

@@ -15,7 +15,7 @@ Origin = Literal["contact", "phone_echo", "api_echo"]
 ChatKind = Literal["direct", "group", "broadcast", "newsletter"]
 MessageType = Literal[
     "text", "image", "audio", "video", "document", "sticker", "location", "contacts", "interactive",
-    "button", "reaction", "order", "edit", "revoke", "poll", "system", "unsupported",
+    "button", "reaction", "order", "edit", "revoke", "poll", "vote", "system", "unsupported",
 ]  # fmt: skip
 Status = Literal["accepted", "sent", "delivered", "read", "played", "failed"]
 InstanceState = Literal["open", "connecting", "closed", "qr", "banned", "degraded"]
@@ -42,13 +42,16 @@ class Identity:
 class MessageReceived:
     """A message in a chat: from the contact, or our side's own as the provider repeats it.
 
-    Of type reaction, edit or revoke it is about `target`, which may come later or never:
+    Of type reaction, edit, revoke or vote it is about `target`, which may come later or never:
 
     reaction  `actor` has this emoji on it from `sent_at` on; payload.removed: none any more. One
               per actor, the latest counts.
     edit      it now says this (payload.type, body, media). The latest counts; one without a time
               is a copy of another event and ranks below every one that has a time.
     revoke    it is deleted for everyone, whatever edits say.
+    vote      `actor` chooses payload.options of the poll, none of them where that is empty; without
+              it the choice cannot be read. The latest of each actor counts; one without a time is a
+              copy of another, which it makes readable (payload.emitted orders the copies).
     """
 
     provider_message_id: str
@@ -67,7 +70,7 @@ class MessageReceived:
     payload: Json = field(default_factory=dict)
     reply_to: str | None = None  # the message this one answers
     quoted: Json | None = None  # {"author", "type", "body"} of it, as this message tells
-    target: str | None = None  # the message a reaction, edit or revoke is about
+    target: str | None = None  # the message a reaction, edit, revoke or vote is about
     actor: str | None = None  # who does it: 'us', 'contact', a participant; None: target's author
     status: Status | None = None
     event: Literal["message"] = field(default="message", init=False)
@@ -83,6 +86,7 @@ class StatusChanged:
     client_ref: str | None = None
     # {"code", "title", "details", "class", "reaction": {...} as attempt.Reaction}
     error: Json | None = None
+    # Of the recipient, where the report ties several names to one person.
     identities: list[Identity] = field(default_factory=list)
     event: Literal["status"] = field(default="status", init=False)
 

@@ -9,7 +9,7 @@
 -- An incoming message is always `received`.
 --
 -- What others do to a message later (*_messaging_changes.sql) is shown on it: reactions, edited_at
--- with `original` as it was before, revoked_at. An answer names what it quotes.
+-- with `original` as it was before, revoked_at, votes. An answer names what it quotes.
 --
 -- The messages of a conversation are the scope conversation:<id>: `seq` is the order of birth,
 -- `rev` the version of the last change. A message that vanished stays as a tombstone (deleted_at).
@@ -47,6 +47,7 @@ create table public.messages (
   needs_decision boolean not null default false,
   original jsonb,
   reactions jsonb,
+  votes jsonb,
   error_code text,
   error_detail text,
   accepted_at timestamptz,
@@ -84,18 +85,20 @@ create table public.messages (
 comment on table public.messages is
   'Messages of both directions. queued < sending < unknown < accepted < sent < failed < delivered < read < played.';
 comment on column public.messages.id is 'Chosen by the sender: sending the same id twice sends once.';
-comment on column public.messages.target is 'Provider id of the message that a reaction, edit, revoke or vote is about.';
+comment on column public.messages.target is 'Provider id of the message that a reaction, edit or revoke of ours is about.';
 comment on column public.messages.reply_to is 'Provider id of the message that this one answers.';
 comment on column public.messages.quoted is 'What it answers, {author, type, body}, as the sender''s phone remembers it.';
 comment on column public.messages.original is 'Of an edited message: {type, body} before the first edit.';
 comment on column public.messages.reactions is '[{actor, emoji, at}], the latest of each actor: us, contact, or a member of the group.';
+comment on column public.messages.votes is
+  'Of a poll: [{voter, options, at}], the latest of each voter, as of reactions; options is null where it cannot be read.';
 comment on column public.messages.revoked_at is 'Deleted for everyone; the text stays for the company.';
 -- A provider message is stored once per number.
 create unique index messages_by_provider_id on public.messages (instance_id, provider_message_id)
   where provider_message_id is not null;
 create index messages_in_reading_order on public.messages (company_id, conversation_id, occurred_at desc, seq desc);
 create index messages_in_rev_order on public.messages (conversation_id, rev);
--- Answers that wait for what they quote, and votes.
+-- Answers that wait for what they quote, and our own changes.
 create index messages_by_reply_to on public.messages (conversation_id, reply_to) where reply_to is not null;
 create index messages_by_target on public.messages (instance_id, target) where target is not null;
 create index messages_by_author on public.messages (created_by) where created_by is not null;

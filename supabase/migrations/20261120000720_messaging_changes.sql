@@ -1,4 +1,4 @@
--- Messaging, changes: what reactions, edits and revokes do to the message that they mean.
+-- Messaging, changes: what reactions, edits, revokes and votes do to the message that they mean.
 --
 -- Providers tell of changes in any order, more than once, and before the message that they are
 -- about. Each is kept as a row that points at its target by the provider's id, and what a message
@@ -7,6 +7,7 @@
 --   edit      the latest counts; one without a time is a copy of another and ranks below those with one
 --   revoke    counts over edits; an ambiguous one only while no edit and no vote of the message is known
 --   reaction  the latest of each actor counts; a removed one leaves none
+--   vote      the latest of each actor counts; one without a time is a copy, and says what could not be read
 --
 -- So the same changes end the same in any order. A change whose message is not known waits here.
 -- Our own changes are messages too, which are sent; they count once the provider has them.
@@ -29,10 +30,10 @@ create table public.message_changes (
   received_at timestamptz not null default now(),
   primary key (instance_id, target, change_id),
   foreign key (company_id, instance_id) references public.instances (company_id, id) on delete cascade,
-  constraint a_change_type_is_known check (type in ('reaction', 'edit', 'revoke'))
+  constraint a_change_type_is_known check (type in ('reaction', 'edit', 'revoke', 'vote'))
 );
 comment on table public.message_changes is
-  'Reactions, edits and revokes, each once, also of messages that never came. `target` is the provider''s id of the message.';
+  'Reactions, edits, revokes and votes, each once, also of messages that never came. `target` is the provider''s id of the message.';
 comment on column public.message_changes.sent_at is 'By the provider''s clock; null where it tells none.';
 create index message_changes_by_company on public.message_changes (company_id, instance_id);
 
@@ -70,9 +71,9 @@ returns timestamptz language sql stable security invoker set search_path = '' as
     and (
       not payload @> '{"ambiguous": true}'
       or private.edited_at(p_message) is null and not exists (
-        select from public.messages as vote
+        select from public.message_changes as vote
         where vote.instance_id = (p_message).instance_id and vote.target = (p_message).provider_message_id
-          and vote.payload @> '{"vote": true}'
+          and vote.type = 'vote'
       )
     )
 $$;
@@ -90,7 +91,25 @@ returns jsonb language sql stable security invoker set search_path = '' as $$
   where body is not null and not payload @> '{"removed": true}'
 $$;
 comment on function private.reactions is 'The reactions that a message shows, or null.';
-grant execute on function private.latest_edit, private.edited_at, private.revoked_at, private.reactions to service_role;
+
+create function private.votes(p_message public.messages)
+returns jsonb language sql stable security invoker set search_path = '' as $$
+  with vote as (
+    select distinct on (actor, sent_at is null)
+      actor, payload -> 'options' as options, sent_at is null as is_copy,
+      coalesce(max(sent_at) over (partition by actor), received_at) as at
+    from public.message_changes
+    where instance_id = (p_message).instance_id and target = (p_message).provider_message_id and type = 'vote'
+    order by actor, sent_at is null, sent_at desc, payload ->> 'emitted' desc, received_at desc, change_id desc
+  )
+  select jsonb_agg(jsonb_build_object('voter', actor, 'options', options, 'at', at) order by actor)
+  from (
+    -- What can be read, and of two such the vote itself.
+    select distinct on (actor) * from vote order by actor, options is null, is_copy
+  ) as latest
+$$;
+comment on function private.votes is 'The votes that a poll shows, or null.';
+grant execute on function private.latest_edit, private.edited_at, private.revoked_at, private.reactions, private.votes to service_role;
 
 create function private.refresh_preview(p_before public.messages, p_rev bigint, p_preview text)
 returns void language sql volatile security invoker set search_path = '' as $$
@@ -115,7 +134,7 @@ begin
   v_base := coalesce(v_message.original, jsonb_build_object('type', v_message.type, 'body', v_message.body));
   update public.messages as message set
     type = shown.type, body = shown.body, original = shown.original, edited_at = shown.edited_at,
-    revoked_at = shown.revoked_at, reactions = shown.reactions
+    revoked_at = shown.revoked_at, reactions = shown.reactions, votes = shown.votes
   from (
     select
       -- An edit changes a text or caption, never kind or file; of what could not be read it tells the kind.
@@ -124,12 +143,12 @@ begin
       coalesce(left(v_edit.body, 16000), v_base ->> 'body') as body,
       case when v_edit.type is not null then v_base end as original,
       private.edited_at(v_message) as edited_at, private.revoked_at(v_message) as revoked_at,
-      private.reactions(v_message) as reactions
+      private.reactions(v_message) as reactions, private.votes(v_message) as votes
   ) as shown
   where id = p_message_id and (
-    message.type, message.body, message.original, message.edited_at, message.revoked_at, message.reactions
+    message.type, message.body, message.original, message.edited_at, message.revoked_at, message.reactions, message.votes
   ) is distinct from (
-    shown.type, shown.body, shown.original, shown.edited_at, shown.revoked_at, shown.reactions
+    shown.type, shown.body, shown.original, shown.edited_at, shown.revoked_at, shown.reactions, shown.votes
   )
   returning rev, private.message_preview(message.type, message.body, message.revoked_at) into v_rev, v_preview;
   if found then
@@ -223,7 +242,9 @@ begin
   update public.messages set reply_to_id = v_message.id
   where conversation_id = v_message.conversation_id and reply_to = v_message.provider_message_id
     and reply_to_id is distinct from v_message.id;
-  if num_nonnulls(v_message.original, v_message.edited_at, v_message.revoked_at, v_message.reactions) > 0 or exists (
+  if num_nonnulls(
+    v_message.original, v_message.edited_at, v_message.revoked_at, v_message.reactions, v_message.votes
+  ) > 0 or exists (
     select from public.message_changes
     where instance_id = v_message.instance_id and target = v_message.provider_message_id
   ) then
@@ -240,8 +261,6 @@ create function private.messages_wake_what_waits()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform private.meet_what_waits(id) from added where provider_message_id is not null order by seq;
-  -- A vote shows that its poll was not deleted.
-  perform private.apply_changes_to(instance_id, target) from added where target is not null and payload @> '{"vote": true}';
   return null;
 end $$;
 comment on function private.messages_wake_what_waits is 'A message that comes after its changes shows them at once.';

@@ -212,7 +212,7 @@ begin
   update public.send_attempts set error = null where message_id = any (p_ids) and error is not null;
   update public.messages set
     deleted_at = coalesce(deleted_at, now()), body = null, media = null, payload = null, author = null, quoted = null,
-    original = null, reactions = null, reply_to = null, target = null, provider_message_id = null, error_detail = null,
+    original = null, reactions = null, votes = null, reply_to = null, target = null, provider_message_id = null, error_detail = null,
     -- What waits to be sent has nothing to say any more.
     status = case when status = 'queued' then 'failed' else status end
   where id = any (p_ids);
@@ -237,7 +237,7 @@ begin
   v_ids := array(
     select id from public.messages
     where conversation_id = any (v_conversations) and num_nonnulls(
-      body, media, payload, author, quoted, original, reactions, reply_to, target, provider_message_id, error_detail
+      body, media, payload, author, quoted, original, reactions, votes, reply_to, target, provider_message_id, error_detail
     ) > 0
     limit p_limit
   );
@@ -297,9 +297,10 @@ begin
     update public.messages set
       quoted = case when private.mentions(quoted, p_erasure.needles) then null else quoted end,
       payload = case when private.mentions(payload, p_erasure.needles) then null else payload end,
-      reactions = case when private.mentions(reactions, p_erasure.needles) then null else reactions end
+      reactions = case when private.mentions(reactions, p_erasure.needles) then null else reactions end,
+      votes = case when private.mentions(votes, p_erasure.needles) then null else votes end
     where conversation_id = v_conversation.id
-      and private.mentions(jsonb_build_array(quoted, payload, reactions), p_erasure.needles);
+      and private.mentions(jsonb_build_array(quoted, payload, reactions, votes), p_erasure.needles);
     update public.conversations set last_message_preview = (
       select private.message_preview(type, body, revoked_at) from public.messages
       where company_id = v_conversation.company_id and conversation_id = v_conversation.id and deleted_at is null

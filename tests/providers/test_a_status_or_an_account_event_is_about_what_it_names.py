@@ -100,7 +100,7 @@ def test_a_sender_that_is_no_phone_is_an_address_all_the_same() -> None:
 
 def test_what_is_too_long_for_an_address_is_none() -> None:
     value = {"metadata": METADATA, "messages": [{"id": "wamid.A", "from": "1" * 300}]}
-    assert posted("messages", value) == [Unknown("message wamid.A names no chat")]
+    assert posted("messages", value) == [Unknown("message names no chat")]
     contact = {"profile": {"username": "x" * 300}, "wa_id": "16505551234", "user_id": "U" * 300}
     found = received({"type": "text", "text": {"body": "oi"}}, [contact])
     assert (found.chat_address, found.identities) == ("16505551234", PHONE)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.providers.events import Identity, Json, MessageReceived, Notice, Unknown
+from functions.providers.events import Identity, Json, MessageReceived, Notice
 from tests.providers.baileys import CONTACT, OWN, PN, TEXT, events, received, summary
 
 IMAGE: Json = {"mimetype": "image/jpeg", "url": "https://s3.example/a.jpg", "fileLength": "10"}
@@ -36,7 +36,7 @@ def test_keys_sent_between_devices_are_no_message() -> None:
     key = {"remoteJid": CONTACT, "fromMe": False, "id": "3EB0AA"}
     message = {"protocolMessage": {"type": "APP_STATE_SYNC_KEY_SHARE"}}
     assert events({"key": key, "message": message}) == [
-        Unknown("message 3EB0AA has no content for people")
+        Notice("message_for_devices", {"type": "APP_STATE_SYNC_KEY_SHARE"})
     ]
 
 
@@ -118,13 +118,38 @@ def test_a_deletion_is_about_another_message() -> None:
         assert found.provider_message_id == "OLD#revoke"
 
 
-def test_votes_are_a_notice() -> None:
-    data = {"keyId": "P1", "pollUpdates": [{"name": "Hoje", "voters": ["1@lid"]}]}
+@pytest.mark.parametrize(
+    ("chat", "voter", "actor"),
+    [
+        (CONTACT, CONTACT, "contact"),
+        (CONTACT, "10000000000078@lid", "contact"),
+        (CONTACT, OWN, "us"),
+        (CONTACT, "me", "us"),
+        (None, CONTACT, "contact"),
+        ("1203@g.us", CONTACT, CONTACT),
+        ("1203@g.us", "10000000000078:3@lid", "10000000000078@lid"),
+    ],
+)
+def test_each_vote_of_an_update_is_one_of_its_voter(
+    chat: str | None, voter: str, actor: str
+) -> None:
+    options = [
+        {"name": "Hoje", "voters": [voter]},
+        {"name": "Amanhã", "voters": [voter]},
+        {"name": "Nunca", "voters": []},
+    ]
+    data = {"keyId": "P1", "remoteJid": chat, "status": "SERVER_ACK", "pollUpdates": options}
+    [found] = events(data, "messages.update")
+    assert isinstance(found, MessageReceived)
+    assert (found.type, found.target, found.actor, found.sent_at) == ("vote", "P1", actor, None)
+    assert found.payload["options"] == ["Hoje", "Amanhã"]
+    assert found.direction == ("out" if actor == "us" else "in")
+
+
+def test_a_vote_that_was_taken_back_names_nobody() -> None:
+    data = {"keyId": "P1", "pollUpdates": [{"name": "Hoje", "voters": []}]}
     assert events(data, "messages.update") == [
-        Notice(
-            "message_updated",
-            {"id": "P1", "pollUpdates": [{"name": "Hoje", "voters": ["1@lid"]}]},
-        )
+        Notice("message_updated", {"id": "P1", "pollUpdates": [{"name": "Hoje", "voters": []}]})
     ]
 
 

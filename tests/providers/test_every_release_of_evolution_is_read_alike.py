@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from functions.providers.events import ContactSeen, Identity, Json, MessageReceived, Notice, Unknown
+from functions.providers.events import ContactSeen, Identity, Json, MessageReceived, Notice
 from functions.providers.evolution import EVOLUTION
 from tests.providers.baileys import CONTACT, OWN, PN, TEXT, events, received, summary
 
@@ -128,7 +128,7 @@ def test_the_chat_of_a_bare_edit_is_that_of_its_message() -> None:
 def test_other_protocol_messages_are_no_edits(kind: Any) -> None:
     """From 2.3.1 on all of them are posted as `messages.edited`."""
     data = {"key": {"remoteJid": PN, "fromMe": True, "id": "OLD"}, "type": kind}
-    assert events(data, "messages.edited") == [Unknown(f"protocol message {kind}")]
+    assert events(data, "messages.edited") == [Notice("message_for_devices", {"type": str(kind)})]
 
 
 def test_votes_named_deleted_are_votes() -> None:

@@ -53,6 +53,7 @@ EXPECTED: dict[str, Expected] = {
                 identities=[Identity("phone", "+5581980000011"), Identity("wa_id", "558180000011")],
                 name="Nome do Contato",
                 evidence="contacts.upsert",
+                at="2025-11-21T21:22:41.518000+00:00",
             )
         ],
     ),
@@ -66,10 +67,6 @@ EXPECTED: dict[str, Expected] = {
             StatusChanged(
                 provider_message_id="3EB0E62EC94C6C01256AE4",
                 status="delivered",
-                identities=[
-                    Identity("phone", "+5516900000018"),
-                    Identity("wa_id", "5516900000018"),
-                ],
             )
         ],
     ),
@@ -83,10 +80,6 @@ EXPECTED: dict[str, Expected] = {
             StatusChanged(
                 provider_message_id="3EB0E62EC94C6C01256AE4",
                 status="read",
-                identities=[
-                    Identity("phone", "+5516900000018"),
-                    Identity("wa_id", "5516900000018"),
-                ],
             )
         ],
     ),
@@ -490,7 +483,6 @@ EXPECTED: dict[str, Expected] = {
                     "details": "Message Undeliverable.",
                     **failure_of("recipient"),
                 },
-                identities=[Identity("phone", "+32470000026"), Identity("wa_id", "32470000026")],
             )
         ],
     ),
@@ -571,7 +563,6 @@ EXPECTED: dict[str, Expected] = {
                     "failed to be delivered.",
                     **failure_of("defer"),
                 },
-                identities=[Identity("phone", "+16505550101"), Identity("wa_id", "16505550101")],
             )
         ],
     ),
@@ -586,7 +577,6 @@ EXPECTED: dict[str, Expected] = {
                 provider_message_id="wamid.HBgLMTY1MDAwMDAwMjcVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA=",
                 status="read",
                 at="2025-06-15T23:28:10+00:00",
-                identities=[Identity("phone", "+16505550101"), Identity("wa_id", "16505550101")],
             )
         ],
     ),
@@ -617,7 +607,6 @@ EXPECTED: dict[str, Expected] = {
                 provider_message_id="wamid.HBgLMTY1MDAwMDAwMjcVAgASGBQzQUFERjg0NDEzNDdFODU3MUMxMAA=",
                 status="sent",
                 at="2025-06-15T23:27:53+00:00",
-                identities=[Identity("phone", "+16505550101"), Identity("wa_id", "16505550101")],
             )
         ],
     ),
@@ -684,6 +673,7 @@ EXPECTED: dict[str, Expected] = {
                 action="add",
                 participants=[{"id": "10000000000074@lid", "phone": "+5531990000074"}],
                 by="553190000073@s.whatsapp.net",
+                at="2026-07-02T11:00:00+00:00",
             )
         ],
     ),
@@ -694,14 +684,127 @@ EXPECTED: dict[str, Expected] = {
         "messages.update",
         None,
         [
-            Notice(
-                name="message_updated",
-                value={
-                    "id": "SYNTHPOLL0001",
-                    "status": "SERVER_ACK",
-                    "pollUpdates": [
-                        {"name": "Manhã", "voters": ["553190000075@s.whatsapp.net"]},
-                        {"name": "Tarde", "voters": []},
+            MessageReceived(
+                provider_message_id="SYNTHPOLL0001#vote-22f7cf84e1518156",
+                sent_at=None,
+                chat_address="553190000075@s.whatsapp.net",
+                type="vote",
+                payload={"options": ["Manhã"], "emitted": "2026-07-02T11:00:00.000Z"},
+                target="SYNTHPOLL0001",
+                actor="contact",
+            )
+        ],
+    ),
+    "evolution/messages_upsert_vote_v237.json": (
+        "loja|messages.upsert|SYNTHVOTE0001",
+        "instance",
+        "instancia-teste",
+        "messages.upsert",
+        "loja|553190000075@s.whatsapp.net",
+        [
+            MessageReceived(
+                provider_message_id="SYNTHVOTE0001",
+                sent_at="2026-07-02T11:00:00+00:00",
+                chat_address="553190000075@s.whatsapp.net",
+                identities=[
+                    Identity("phone", "+5531990000075"),
+                    Identity("wa_id", "553190000075"),
+                    Identity("lid", "10000000000075"),
+                ],
+                name="Contato Vinte",
+                type="vote",
+                payload={"options": ["Manhã"]},
+                target="SYNTHPOLL0001",
+                actor="contact",
+            )
+        ],
+    ),
+    "evolution/messages_update_read_lid_v24.json": (
+        "loja|messages.update|SYNTHLID0001|READ",
+        "instance",
+        "instancia-teste",
+        "messages.update",
+        None,
+        [StatusChanged(provider_message_id="SYNTHLID0001", status="read")],
+    ),
+    "evolution/business_form_v237.json": (
+        "loja|messages.upsert|wamid.SYNTH.form.0|empty",
+        "instance",
+        "instancia-teste",
+        "messages.upsert",
+        "loja|553190000077@s.whatsapp.net",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.form.0",
+                sent_at="2026-07-02T11:00:00+00:00",
+                chat_address="553190000077@s.whatsapp.net",
+                identities=[
+                    Identity("phone", "+5531990000077"),
+                    Identity("wa_id", "553190000077"),
+                ],
+                name="Contato Vinte e Dois",
+                payload={"content": "interactiveMessage"},
+                reply_to="wamid.SYNTH.form.question",
+            )
+        ],
+    ),
+    "evolution/group_update_subject.json": (
+        "loja|group.update|5c80ccc60118ce48d5e10d76d924ecefaedc9772|2026-07-02T11:00:00",
+        "instance",
+        "instancia-teste",
+        "group.update",
+        None,
+        [
+            GroupChanged(
+                group="120363000000000072@g.us",
+                action="changed",
+                by="553190000074@s.whatsapp.net",
+                subject="Obra da Rua Dez",
+                at="2026-07-02T11:00:00+00:00",
+            )
+        ],
+    ),
+    "meta/status_read_user_id.json": (
+        "106540352242922|st|wamid.SYNTH.tie.0|read|1782990000",
+        "phone_number_id",
+        "106540352242922",
+        "statuses",
+        None,
+        [
+            StatusChanged(
+                provider_message_id="wamid.SYNTH.tie.0",
+                status="read",
+                at="2026-07-02T11:00:00+00:00",
+                identities=[
+                    Identity("phone", "+16500000028"),
+                    Identity("wa_id", "16500000028"),
+                    Identity("bsuid", "US.10000000000000000028"),
+                    Identity("username", "contato22"),
+                ],
+            )
+        ],
+    ),
+    "meta/message_unsupported_131060.json": (
+        "106540352242922|msg|wamid.SYNTH.unsupported.0",
+        "phone_number_id",
+        "106540352242922",
+        "messages",
+        "106540352242922|16500000029",
+        [
+            MessageReceived(
+                provider_message_id="wamid.SYNTH.unsupported.0",
+                sent_at="2026-07-02T11:00:00+00:00",
+                chat_address="16500000029",
+                identities=[Identity("phone", "+16500000029"), Identity("wa_id", "16500000029")],
+                name="Contato Vinte e Tres",
+                payload={
+                    "content": "unsupported",
+                    "errors": [
+                        {
+                            "code": "131060",
+                            "title": "This message is unavailable",
+                            "details": "The message cannot be shown here.",
+                        }
                     ],
                 },
             )
@@ -722,6 +825,7 @@ EXPECTED: dict[str, Expected] = {
                 ],
                 name="Contato Vinte e Um",
                 evidence="chats.set",
+                at="2026-07-02T11:00:00+00:00",
             )
         ],
     ),

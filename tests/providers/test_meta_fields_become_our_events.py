@@ -106,16 +106,35 @@ def test_every_status_has_its_place(status: str) -> None:
     assert found == StatusChanged("wamid.A", status, at="2025-06-15T23:27:53+00:00")  # type: ignore[arg-type]
 
 
-def test_a_status_for_a_user_without_a_phone_names_the_user() -> None:
-    entry = {
-        "id": "wamid.A",
-        "status": "delivered",
-        "recipient_user_id": BSUID,
-        "parent_recipient_user_id": PARENT,
-    }
+@pytest.mark.parametrize(
+    ("recipient", "identities"),
+    [
+        ({"recipient_id": "16505551234"}, []),
+        ({"recipient_user_id": BSUID}, []),
+        (
+            {
+                "recipient_id": "16505551234",
+                "recipient_user_id": BSUID,
+                "parent_recipient_user_id": PARENT,
+            },
+            [*PHONE, Identity("bsuid", BSUID), Identity("parent_bsuid", PARENT)],
+        ),
+    ],
+)
+def test_a_status_names_its_recipient_where_it_ties_a_phone_and_an_id(
+    recipient: Json, identities: list[Identity]
+) -> None:
+    entry = {"id": "wamid.A", "status": "delivered", **recipient}
     [found] = posted("messages", {"metadata": METADATA, "statuses": [entry]})
     assert isinstance(found, StatusChanged)
-    assert found.identities == [Identity("bsuid", BSUID), Identity("parent_bsuid", PARENT)]
+    assert found.identities == identities
+
+
+@pytest.mark.parametrize("said", ["deleted", "pending", "warning"])
+def test_a_remark_on_a_message_is_no_status(said: str) -> None:
+    entry = {"id": "wamid.A", "status": said, "timestamp": "1749416383"}
+    [found] = posted("messages", {"metadata": METADATA, "statuses": [entry]})
+    assert isinstance(found, Notice)
 
 
 def test_a_status_in_a_group_names_no_contact() -> None:
@@ -254,10 +273,10 @@ def test_errors_beside_messages_are_noticed() -> None:
         ("messages", None, "messages carries no object"),
         ("messages", {"messages": ["x"]}, "messages carries no object"),
         ("messages", {"messages": [{"from": "1"}]}, "message without an id"),
-        ("messages", {"messages": [{"id": "A"}]}, "message A names no chat"),
+        ("messages", {"messages": [{"id": "A"}]}, "message names no chat"),
         ("messages", {"statuses": [{"status": "read"}]}, "status without the id of a message"),
-        ("messages", {"statuses": [{"id": "A"}]}, "status missing of message A"),
-        ("messages", {"statuses": [{"id": "A", "status": "odd"}]}, "status odd of message A"),
+        ("messages", {"statuses": [{"id": "A"}]}, "status missing"),
+        ("messages", {"statuses": [{"id": "A", "status": "odd"}]}, "status odd"),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_kept_as_unknown(field: str, value: Any, reason: str) -> None:

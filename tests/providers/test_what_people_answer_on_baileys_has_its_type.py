@@ -104,7 +104,77 @@ CASES: dict[str, tuple[Any, Json]] = {
     ),
     "vote": (
         {"pollUpdateMessage": {"pollCreationMessageKey": {"id": "P1"}, "vote": {"encIv": "x"}}},
-        {"type": "poll", "payload": {"vote": True}, "target": "P1"},
+        {"type": "vote", "payload": {"encrypted": True}, "target": "P1"},
+    ),
+    "vote in plain text": (
+        {
+            "pollUpdateMessage": {
+                "pollCreationMessageKey": {"id": "P1"},
+                "vote": {"encIv": "x", "selectedOptions": ["Hoje", "Amanhã"]},
+                "senderTimestampMs": "1763326182123",
+            }
+        },
+        {"type": "vote", "payload": {"options": ["Hoje", "Amanhã"]}, "target": "P1"},
+    ),
+    "vote taken back": (
+        {
+            "pollUpdateMessage": {
+                "pollCreationMessageKey": {"id": "P1"},
+                "vote": {"selectedOptions": []},
+            }
+        },
+        {"type": "vote", "payload": {"options": []}, "target": "P1"},
+    ),
+    "vote as hashes": (
+        {
+            "pollUpdateMessage": {
+                "pollCreationMessageKey": {"id": "P1"},
+                "vote": {"selectedOptions": [{"type": "Buffer", "data": [1, 2]}]},
+            },
+            "pollUpdates": [{"name": "Hoje", "voters": ["1@lid"]}, {"name": "b", "voters": []}],
+        },
+        {"type": "vote", "payload": {"options": ["Hoje"]}, "target": "P1"},
+    ),
+    "vote on nothing": (
+        {"pollUpdateMessage": {"vote": {}}},
+        {"type": "unsupported", "payload": {"content": "pollUpdateMessage"}},
+    ),
+    "bare poll of the fourth kind": (
+        {"pollCreationMessageV4": {"name": "Q?", "options": [{"optionName": "a"}]}},
+        {"type": "poll", "body": "Q?", "payload": {"options": ["a"]}},
+    ),
+    "event": (
+        {
+            "eventMessage": {
+                "name": "Reunião",
+                "description": "mensal",
+                "location": {"name": "Sala 2"},
+                "startTime": "1763326182",
+                "isCanceled": True,
+            }
+        },
+        {
+            "type": "interactive",
+            "body": "Reunião",
+            "payload": {
+                "kind": "event",
+                "description": "mensal",
+                "location": "Sala 2",
+                "starts_at": "2025-11-16T20:49:42+00:00",
+                "canceled": True,
+            },
+        },
+    ),
+    "call in the log": (
+        {"callLogMesssage": {"isVideo": True, "callOutcome": "MISSED", "durationSecs": "0"}},
+        {
+            "type": "system",
+            "payload": {"kind": "call_log", "outcome": "MISSED", "seconds": 0, "video": True},
+        },
+    ),
+    "answer of the assistant": (
+        {"richResponseMessage": {"submessages": [{"messageText": "um"}, {}, {"messageText": "2"}]}},
+        {"type": "text", "body": "um\n2"},
     ),
     "order": (
         {
@@ -140,10 +210,6 @@ CASES: dict[str, tuple[Any, Json]] = {
     "invitation to a group": (
         {"groupInviteMessage": {"groupName": "Clientes", "caption": "Entre"}},
         {"type": "interactive", "body": "Entre", "payload": {"kind": "group_invite"}},
-    ),
-    "event": (
-        {"eventMessage": {"name": "Feira"}},
-        {"type": "interactive", "body": "Feira", "payload": {"kind": "event"}},
     ),
     "album": (
         {"albumMessage": {"expectedImageCount": 3}},

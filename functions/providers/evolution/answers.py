@@ -11,6 +11,7 @@ from functions.providers.fields import (
     decoded_json,
     first_text,
     record,
+    records,
     text,
     without_none,
 )
@@ -57,8 +58,14 @@ def read_reaction(value: Any, message: Json) -> Content:
     return Content("reaction", text(own.get("text")), payload=payload, target=target)
 
 
-def read_poll_vote(value: Any, message: Json) -> Content:
+def read_vote(value: Any, message: Json) -> Content:
+    """Servers that know the poll write the names of its options; others leave it encrypted."""
     target = text(at(value, "pollCreationMessageKey", "id"))
-    votes = compact(message.get("pollUpdates") or at(value, "vote", "selectedOptions"))
-    payload = {"vote": True, **({"votes": votes} if votes else {})}
-    return Content("poll", payload=payload, target=target)
+    if target is None:
+        return Content("unsupported", payload={"content": "pollUpdateMessage"})
+    names = at(value, "vote", "selectedOptions")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        chosen = [option for option in records(message.get("pollUpdates")) if option.get("voters")]
+        names = [name for option in chosen if (name := text(option.get("name")))] or None
+    payload = {"encrypted": True} if names is None else {"options": compact(names)}
+    return Content("vote", payload=payload, target=target)

@@ -9,18 +9,21 @@ from functions.providers.evolution.answers import (
     read_button,
     read_flow_reply,
     read_list_reply,
-    read_poll_vote,
     read_reaction,
+    read_vote,
 )
 from functions.providers.evolution.content import (
     Reader,
+    read_call_log,
     read_contacts,
+    read_event,
     read_interactive,
     read_location,
     read_media,
     read_order,
     read_pending,
     read_poll,
+    read_rich_response,
     read_system,
     read_text,
 )
@@ -37,7 +40,7 @@ def content_of(message: Json) -> Content | None:
     name = next((name for name in CONTENT if inner.get(name) not in (None, "", {}, [])), None)
     name = name or next((name for name in CONTENT if inner.get(name) is not None), None)
     if name is None:
-        unknown = next((key for key in inner if key not in _BESIDE), None)
+        unknown = next((key for key in inner if key not in BESIDE), None)
         if unknown is None:
             return None
         return Content("unsupported", payload={"content": unknown[:64]})
@@ -88,9 +91,10 @@ def _encrypted_change(value: Any, message: Json) -> Content:
 
 
 # What stands beside a content without being one.
-_BESIDE = frozenset({
+BESIDE = frozenset({
     "messageContextInfo", "senderKeyDistributionMessage", "base64", "mediaUrl", "speechToText",
     "fastRatchetKeySenderKeyDistributionMessage", "contextInfo", "pollUpdates", "messageSecret",
+    "stickerSyncRmrMessage", "messageHistoryBundle", "chat",
 })  # fmt: skip
 
 CONTENT: dict[str, Reader] = {
@@ -98,7 +102,7 @@ CONTENT: dict[str, Reader] = {
     "reactionMessage": read_reaction,
     "encReactionMessage": read_reaction,
     "secretEncryptedMessage": _encrypted_change,
-    "pollUpdateMessage": read_poll_vote,
+    "pollUpdateMessage": read_vote,
     "imageMessage": read_media("image"),
     "videoMessage": read_media("video"),
     "ptvMessage": read_media("video"),
@@ -117,6 +121,7 @@ CONTENT: dict[str, Reader] = {
     "pollCreationMessage": read_poll,
     "pollCreationMessageV2": read_poll,
     "pollCreationMessageV3": read_poll,
+    "pollCreationMessageV4": read_poll,
     "pollCreationMessageV5": read_poll,
     "pollResultSnapshotMessage": read_poll,
     "pollResultSnapshotMessageV3": read_poll,
@@ -129,7 +134,8 @@ CONTENT: dict[str, Reader] = {
     "groupInviteMessage": read_interactive,
     "newsletterAdminInviteMessage": read_interactive,
     "newsletterFollowerInviteMessageV2": read_interactive,
-    "eventMessage": read_interactive,
+    "eventMessage": read_event,
+    "richResponseMessage": read_rich_response,
     "stickerPackMessage": read_interactive,
     "questionResponseMessage": read_text,
     "statusQuestionAnswerMessage": read_text,
@@ -137,7 +143,10 @@ CONTENT: dict[str, Reader] = {
     "albumMessage": read_system,
     "pinInChatMessage": read_system,
     "keepInChatMessage": read_system,
-    "callLogMesssage": read_system,  # spelled so in the protocol
+    "callLogMesssage": read_call_log,  # spelled so in the protocol
+    "bcallMessage": read_system,
+    "messageHistoryNotice": read_system,
+    "statusNotificationMessage": read_system,
     "call": read_system,
     "scheduledCallCreationMessage": read_system,
     "scheduledCallEditMessage": read_system,

@@ -1,9 +1,9 @@
-"""Edits and deletions: each is told by up to three events, under one id of its own."""
+"""Edits, deletions and votes: each is told by up to three events."""
 
 from typing import Any
 
 from functions.providers.content import Content
-from functions.providers.events import Event, Json, MessageReceived, Unknown
+from functions.providers.events import Event, Json, MessageReceived, Notice, Unknown
 from functions.providers.evolution.addressing import (
     actor_of,
     address_of,
@@ -17,6 +17,7 @@ from functions.providers.evolution.catalogue import edited
 from functions.providers.evolution.envelope import message_id
 from functions.providers.fields import at, bounded, instant, record, text
 from functions.providers.identity import Jid, parse_jid
+from functions.providers.keys import digest
 
 _REVOKES = ("0", "REVOKE")
 _CHANGES = (*_REVOKES, "14", "MESSAGE_EDIT")
@@ -39,12 +40,12 @@ def read_edit(kind: str, context: Json, data: Json) -> Event:
     """
     target = text(at(data, "key", "id")) or message_id(data)
     chat = parse_jid(at(data, "key", "remoteJid")) or parse_jid(data.get("remoteJid"))
-    if target is None:
-        return Unknown("edit without the id of a message")
     inner = record(at(data, "message", "protocolMessage")) or data
     said = text(inner.get("type")) or "MESSAGE_EDIT"
     if not inner.get("editedMessage") and said not in _CHANGES:
-        return Unknown(f"protocol message {said[:40]}")
+        return Notice("message_for_devices", {"type": said[:64]})
+    if target is None:
+        return Unknown("edit without the id of a message")
     revoked = said in _REVOKES and not inner.get("editedMessage")
     content = Content("revoke", target=target) if revoked else edited(inner, target)
     own = kind == "send.message.update"
@@ -83,6 +84,47 @@ def read_update(context: Json, data: Json) -> Event:
     inner = record(at(message, "editedMessage", "message")) or message
     content = edited({"editedMessage": inner}, text(key.get("id")))
     return _changed(change_id(content) or "", context, data, key, content)
+
+
+def read_votes(context: Json, data: Json, updates: list[Json]) -> list[Event]:
+    """Who chose what, as older servers tell instead of what the vote itself says. No time.
+
+    Of a vote that was taken back nobody is named, so it is no event.
+    """
+    key = record(data.get("key"))
+    target, chat = text(key.get("id")) or "", parse_jid(key.get("remoteJid"))
+    chosen: dict[str, list[str]] = {}
+    for option in updates:
+        voters, name = option.get("voters"), text(option.get("name"))
+        for voter in voters if isinstance(voters, list) and name else []:
+            if actor := _voter(voter, chat, context):
+                chosen.setdefault(actor, []).append(name or "")
+    return [_vote(target, chat, actor, names, context) for actor, names in chosen.items()]
+
+
+def _voter(voter: Any, chat: Jid | None, context: Json) -> str | None:
+    jid = parse_jid(voter)
+    if voter == "me" or is_own(jid, parse_jid(context.get("sender"))):
+        return "us"
+    if chat is None or chat.chat_kind == "direct":
+        return "contact"
+    return str(jid) if jid else None
+
+
+def _vote(target: str, chat: Jid | None, actor: str, names: list[str], context: Json) -> Event:
+    payload = {"options": names, "emitted": text(context.get("date_time"))}
+    return MessageReceived(
+        provider_message_id=f"{target}#vote-{digest([actor, names])[:16]}",
+        sent_at=None,
+        chat_address=str(chat) if chat else "",
+        direction="out" if actor == "us" else "in",
+        origin="phone_echo" if actor == "us" else "contact",
+        chat_kind=chat.chat_kind if chat else "direct",
+        type="vote",
+        payload=bounded(payload),
+        target=target,
+        actor=actor,
+    )
 
 
 def _changed(identity: str, context: Json, data: Json, key: Json, content: Content) -> Event:

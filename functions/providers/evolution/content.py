@@ -13,6 +13,7 @@ from functions.providers.fields import (
     at,
     compact,
     first_text,
+    instant,
     integer,
     octets,
     record,
@@ -163,6 +164,36 @@ def read_system(value: Any, message: Json) -> Content:
     )
     body = first_text(own.get("noteMessage"), at(own, "noteMessage", "extendedTextMessage", "text"))
     return Content("system", body, payload=payload, target=text(at(own, "key", "id")))
+
+
+def read_call_log(value: Any, message: Json) -> Content:
+    own = record(value)
+    payload = without_none(
+        kind="call_log",
+        outcome=text(own.get("callOutcome")),
+        seconds=integer(own.get("durationSecs")),
+        video=True if own.get("isVideo") is True else None,
+    )
+    return Content("system", payload=payload)
+
+
+def read_event(value: Any, message: Json) -> Content:
+    own = record(value)
+    payload = without_none(
+        kind="event",
+        description=text(own.get("description")),
+        location=first_text(at(own, "location", "name"), at(own, "location", "address")),
+        starts_at=instant(own.get("startTime")),
+        ends_at=instant(own.get("endTime")),
+        canceled=True if own.get("isCanceled") is True else None,
+    )
+    return Content("interactive", text(own.get("name")), payload=payload, context=context_of(own))
+
+
+def read_rich_response(value: Any, message: Json) -> Content:
+    """What Meta's assistant says, in parts."""
+    parts = [text(part.get("messageText")) for part in records(at(value, "submessages"))]
+    return Content("text", "\n".join(part for part in parts if part) or None)
 
 
 def read_pending(value: Any, message: Json) -> Content:

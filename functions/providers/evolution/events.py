@@ -9,6 +9,7 @@ from functions.providers.attempt import failure_of
 from functions.providers.events import (
     ContactSeen,
     Event,
+    GroupChanged,
     InstanceChanged,
     InstanceState,
     Json,
@@ -16,12 +17,12 @@ from functions.providers.events import (
     StatusChanged,
     Unknown,
 )
-from functions.providers.evolution.changes import read_delete, read_edit, read_update
+from functions.providers.evolution.changes import read_delete, read_edit, read_update, read_votes
 from functions.providers.evolution.envelope import event_kind, message_id
 from functions.providers.evolution.groups import read_call, read_group, read_participants
 from functions.providers.evolution.messages import read_message, status_of
 from functions.providers.evolution.outcomes import nack_class
-from functions.providers.fields import at, compact, first_text, record, text
+from functions.providers.fields import at, compact, first_text, record, records, text
 from functions.providers.identity import Jid, jid_identities, parse_jid, phone_of, profile_name
 
 # DisconnectReason of Baileys and what WhatsApp means by the ones it does not name.
@@ -42,6 +43,7 @@ _STATES: dict[str, InstanceState] = {
     "open": "open", "connected": "open",
     "connecting": "connecting",
     "close": "closed", "closed": "closed", "disconnected": "closed", "refused": "closed",
+    "removed": "closed",
 }  # fmt: skip
 _NOTICES = (
     "application.startup", "chats.", "creds.update", "error", "instance.create", "labels.",
@@ -65,7 +67,7 @@ def parse_item(kind: str, raw: Json) -> list[Event]:
 
 def _timed(event: Event, context: Json) -> Event:
     """`date_time` is local time with a false Z: it orders the events of one server, no more."""
-    if not isinstance(event, InstanceChanged):
+    if not isinstance(event, InstanceChanged | ContactSeen | GroupChanged) or event.at:
         return event
     try:
         moment = datetime.fromisoformat(text(context.get("date_time")) or "")
@@ -77,7 +79,8 @@ def _timed(event: Event, context: Json) -> Event:
 def _parse_element(kind: str, context: Json, element: Any) -> list[Event]:
     reader = _READERS.get(kind)
     if reader is not None and isinstance(element, dict):
-        return [reader(kind, context, element)]
+        found = reader(kind, context, element)
+        return found if isinstance(found, list) else [found]
     if kind in _GONE:
         return [InstanceChanged(state="closed", reason=kind)]
     if kind.startswith(_NOTICES):
@@ -88,7 +91,7 @@ def _parse_element(kind: str, context: Json, element: Any) -> list[Event]:
     return [Unknown(f"event {kind}")]
 
 
-def _read_status(kind: str, context: Json, data: Json) -> Event:
+def _read_status(kind: str, context: Json, data: Json) -> Event | list[Event]:
     identity = message_id(data)
     if identity is None:
         return Unknown("status without the id of a message")
@@ -96,19 +99,14 @@ def _read_status(kind: str, context: Json, data: Json) -> Event:
     status = status_of(said)
     if status is None or data.get("message") or data.get("pollUpdates"):
         return _other_update(identity, said, context, data)
-    key = record(data.get("key"))
-    chat = parse_jid(data.get("remoteJid")) or parse_jid(key.get("remoteJid"))
-    others = [parse_jid(holder.get("remoteJidAlt")) for holder in (data, key)]
-    direct = chat is None or chat.chat_kind == "direct"
-    return StatusChanged(
-        provider_message_id=identity,
-        status=status,
-        error=_nack(data) if status == "failed" else None,
-        identities=jid_identities(chat, *others) if direct else [],
-    )
+    # No identities: its address may be our own device, and 2.4 leaves a LID without its server.
+    error = _nack(data) if status == "failed" else None
+    return StatusChanged(provider_message_id=identity, status=status, error=error)
 
 
-def _other_update(identity: str, said: str | None, context: Json, data: Json) -> Event:
+def _other_update(
+    identity: str, said: str | None, context: Json, data: Json
+) -> Event | list[Event]:
     """An edit, votes, a star, ...: what changes a message and has no status of its own.
 
     Servers call it DELETED from 2.3.0 on and SERVER_ACK from 2.3.7 on, where they add an edit's
@@ -119,6 +117,8 @@ def _other_update(identity: str, said: str | None, context: Json, data: Json) ->
     located = {"key": {**key, **where, "id": identity}}
     update = record(data.get("update"))
     message = record(data.get("message")) or record(update.get("message"))
+    if votes := read_votes(context, located, records(data.get("pollUpdates"))):
+        return votes
     if message:
         return read_update(context, {**located, "message": message})
     if "message" in update and update["message"] is None:  # Baileys' own shape of a deletion
@@ -204,7 +204,7 @@ def _contact_name(data: Json) -> str | None:
     return profile_name(first_text(*named), *addresses)
 
 
-Reader = Callable[[str, Json, Json], Event]
+Reader = Callable[[str, Json, Json], Event | list[Event]]
 
 _READERS: dict[str, Reader] = {
     "messages.upsert": read_message,

@@ -11,6 +11,7 @@ from functions.providers.events import (
     Event,
     Json,
     MessageReceived,
+    Notice,
     Status,
     Unknown,
 )
@@ -24,7 +25,7 @@ from functions.providers.evolution.addressing import (
     name_of,
     origin_of,
 )
-from functions.providers.evolution.catalogue import content_of
+from functions.providers.evolution.catalogue import BESIDE, content_of
 from functions.providers.evolution.changes import change_id
 from functions.providers.evolution.envelope import message_id
 from functions.providers.fields import (
@@ -52,7 +53,7 @@ STATUSES: dict[str, Status] = {
 _CIPHERTEXT = ("2", "CIPHERTEXT")
 _LONGEST_QUOTE = 1000
 _ALBUM = ("messageContextInfo", "messageAssociation", "parentMessageKey", "id")
-_NO_QUOTE = frozenset({"reaction", "edit", "revoke"})
+_CHANGES = frozenset({"reaction", "edit", "revoke", "vote"})
 
 
 def status_of(value: Any) -> Status | None:
@@ -65,12 +66,10 @@ def read_message(kind: str, context: Json, data: Json) -> Event:
     chat = parse_jid(key.get("remoteJid")) or parse_jid(data.get("remoteJid"))
     chat = chat or parse_jid(key.get("remoteJidAlt")) or parse_jid(key.get("participant"))
     if identity is None or chat is None:
-        return Unknown(
-            f"message {identity or 'without id'} names no {'chat' if identity else 'id'}"
-        )
+        return Unknown(f"message names no {'chat' if identity else 'id'}")
     content = _content(data)
     if content is None:
-        return Unknown(f"message {identity} has no content for people")
+        return Notice("message_for_devices", {"type": _type_of(data)})
     from_me = kind == "send.message" or is_true(key.get("fromMe"))
     identities = identities_of(chat, key, data, context, from_me)
     direct = chat.chat_kind == "direct"
@@ -91,10 +90,10 @@ def read_message(kind: str, context: Json, data: Json) -> Event:
         body=content.body,
         media=content.media,
         payload=_payload(kind, data, content),
-        reply_to=None if content.type in _NO_QUOTE else _reply_to(data, content),
-        quoted=None if content.type in _NO_QUOTE else _quoted(data, content, context),
+        reply_to=None if content.type in _CHANGES else _reply_to(data, content),
+        quoted=None if content.type in _CHANGES else _quoted(data, content, context),
         target=content.target,
-        actor=actor_of(chat, from_me, author) if content.type in _NO_QUOTE else None,
+        actor=actor_of(chat, from_me, author) if content.type in _CHANGES else None,
         status=status_of(data.get("status")) if from_me else None,
     )
 
@@ -104,13 +103,28 @@ def _content(data: Json) -> Content | None:
     if isinstance(message, str):
         message = {"conversation": message}
     if isinstance(message, dict) and message:
-        return content_of(message)
+        # Who chose what stands beside the message that says that somebody did.
+        content = content_of({"pollUpdates": data.get("pollUpdates"), **message})
+        return content or _unread(data, message)
     stub = text(data.get("messageStubType"))
     if stub is None or stub in _CIPHERTEXT:
         # Somebody wrote, and it could not be decrypted yet: the text may follow under this id.
         return Content("unsupported", payload={"pending": True})
     parameters = compact(data.get("messageStubParameters"), 2)
     return Content("system", payload=without_none(kind="stub", stub=stub, parameters=parameters))
+
+
+def _unread(data: Json, message: Json) -> Content | None:
+    """An instance in Cloud mode leaves the message empty that it has no words for."""
+    kind = text(data.get("messageType")) or ""
+    if "protocolMessage" in message or not kind.endswith("Message") or kind in BESIDE:
+        return None
+    return Content("unsupported", payload={"content": kind[:64]})
+
+
+def _type_of(data: Json) -> str | None:
+    inner = record(at(data, "message", "protocolMessage"))
+    return text(inner.get("type")) or text(data.get("messageType"))
 
 
 def _context(data: Json, content: Content) -> Json:

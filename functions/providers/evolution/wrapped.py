@@ -25,11 +25,23 @@ class Unwrapped:
     edited: bool
 
 
+def _is_bare_poll(value: object) -> bool:
+    return "options" in record(value)
+
+
 def unwrap(message: Json) -> Unwrapped:
     """The innermost message; fields beside a wrapper (base64, mediaUrl) stay visible."""
     view_once = edited = False
     for _ in range(_DEEPEST):
-        wrapper = next((name for name in message if name in _FUTURE_PROOF), None)
+        # Some servers post a poll of this kind without the message around it.
+        wrapper = next(
+            (
+                name
+                for name in message
+                if name in _FUTURE_PROOF and not _is_bare_poll(message[name])
+            ),
+            None,
+        )
         if wrapper is None:
             break
         inner = record(record(message[wrapper]).get("message"))

@@ -49,6 +49,9 @@ _GROUP_KINDS = (
     "group_settings_update",
     "group_status_update",
 )
+_RENUMBERED = ("user_changed_number", "customer_changed_number")
+# Of a status that says nothing of how far the message came.
+_REMARKS = ("deleted", "pending", "warning")
 _WANTED = {"stop": False, "resume": True, "signup": True}
 _NOTICES = frozenset({
     "account_alerts", "account_review_update", "account_settings_update", "automatic_events",
@@ -92,8 +95,10 @@ def _read_status(raw: Json, value: Json) -> list[Event]:
     if identity is None:
         return [Unknown("status without the id of a message")]
     status = _STATUSES.get(said)
+    if status is None and said in _REMARKS:
+        return [Notice("statuses", compact(value))]
     if status is None:
-        return [Unknown(f"status {said[:40] or 'missing'} of message {identity}")]
+        return [Unknown(f"status {said[:40] or 'missing'}")]
     errors = records(value.get("errors"))
     return [
         StatusChanged(
@@ -108,17 +113,19 @@ def _read_status(raw: Json, value: Json) -> list[Event]:
 
 
 def _recipient(raw: Json, value: Json) -> list[Any]:
+    """Only where it ties a phone and a business-scoped id: of one alone there is no news."""
     if value.get("recipient_type") == "group" or str(value.get("recipient_id")).endswith("@g.us"):
         return []
     wa_id, user_id = text(value.get("recipient_id")), text(value.get("recipient_user_id"))
     contact = contact_of(raw, wa_id, user_id)
     parent = value.get("parent_recipient_user_id") or value.get("recipient_parent_user_id")
-    return contact_identities(
+    found = contact_identities(
         wa_id or contact.get("wa_id"),
         user_id or contact.get("user_id"),
         parent or contact.get("parent_user_id"),
         at(contact, "profile", "username"),
     )
+    return found if {"phone", "bsuid"} <= {identity.kind for identity in found} else []
 
 
 def _error(error: Json) -> Json:
@@ -171,7 +178,7 @@ def _renumbered(message: Json) -> list[Event]:
     system = record(message.get("system"))
     new = first_text(system.get("new_wa_id"), system.get("wa_id"))
     old = first_text(message.get("from"), system.get("customer"))
-    if system.get("type") != "user_changed_number" or not new or not old or new == old:
+    if system.get("type") not in _RENUMBERED or not new or not old or new == old:
         return []
     both = contact_identities(new, None, None) + contact_identities(old, None, None)
     moment = instant(message.get("timestamp"))

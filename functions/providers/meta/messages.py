@@ -32,7 +32,7 @@ _PAST_STATUSES: dict[str, Status] = {
     "READ": "read",
     "PLAYED": "played",
 }
-_NO_QUOTE = frozenset({"reaction", "edit", "revoke"})
+_CHANGES = frozenset({"reaction", "edit", "revoke"})
 
 
 def read_inbound(raw: Json, message: Json) -> Event:
@@ -73,7 +73,7 @@ def _message(raw: Json, message: Json, side: str, *, from_me: bool, history: boo
     group = address_text(message.get("group_id"))
     address = group or _address(identities) or wa_id
     if address is None:
-        return Unknown(f"message {identity} names no chat")
+        return Unknown("message names no chat")
     content = content_of(message)
     name = text(at(contact, "profile", "name"))
     return MessageReceived(
@@ -90,10 +90,10 @@ def _message(raw: Json, message: Json, side: str, *, from_me: bool, history: boo
         body=content.body,
         media=content.media,
         payload=_payload(message, content, history),
-        reply_to=None if content.type in _NO_QUOTE else text(at(message, "context", "id")),
-        quoted=None if content.type in _NO_QUOTE else _quoted(raw, message),
+        reply_to=None if content.type in _CHANGES else text(at(message, "context", "id")),
+        quoted=None if content.type in _CHANGES else _quoted(raw, message),
         target=content.target,
-        actor=_actor(from_me, group, identities) if content.type in _NO_QUOTE else None,
+        actor=_actor(from_me, group, identities) if content.type in _CHANGES else None,
         status=_past_status(message) if from_me else None,
     )
 
