@@ -16,6 +16,8 @@ create table public.contacts (
   -- When the profile had this name: an older message that comes late does not set it back.
   named_at timestamptz not null default '-infinity',
   phone text,
+  -- When somebody wrote from it: of two phones the one that was used last counts.
+  phone_at timestamptz not null default '-infinity',
   -- Another contact that is the same person: this one is left as a signpost.
   merged_into uuid,
   -- Nothing of the person is left; see *_messaging_erasure.sql.
@@ -152,17 +154,24 @@ begin
   left join public.contact_identities as identity
     on identity.company_id = p_company_id and identity.kind = id ->> 'kind' and identity.value = id ->> 'value';
   if v_contact_id is null then
-    insert into public.contacts (company_id, name, named_at, phone)
+    insert into public.contacts (company_id, name, named_at, phone, phone_at)
     values (
-      p_company_id, nullif(p_name, ''), case when p_name <> '' then coalesce(p_at, now()) else '-infinity' end, v_phone
+      p_company_id, nullif(p_name, ''), case when p_name <> '' then coalesce(p_at, now()) else '-infinity' end,
+      v_phone, case when v_phone is null then '-infinity' else coalesce(p_at, '-infinity') end
     )
     returning id into v_contact_id;
   else
-    update public.contacts set phone = v_phone
-    where id = v_contact_id and phone is null and v_phone is not null;
-    update public.contacts set name = p_name, named_at = coalesce(p_at, now())
-    where id = v_contact_id and name_source = 'profile' and p_name <> ''
-      and (named_at, coalesce(name, '')) < (coalesce(p_at, now()), p_name);
+    update public.contacts set
+      phone = case when is_used then v_phone else phone end, phone_at = case when is_used then used_at else phone_at end,
+      name = case when is_named then p_name else name end, named_at = case when is_named then told_at else named_at end
+    from (
+      select id as contact_id, used_at, told_at,
+        coalesce((phone_at, coalesce(phone, '')) < (used_at, v_phone), false) as is_used,
+        coalesce(name_source = 'profile' and p_name <> '' and (named_at, coalesce(name, '')) < (told_at, p_name), false) as is_named
+      from public.contacts, (select coalesce(p_at, '-infinity') as used_at, coalesce(p_at, now()) as told_at) as moment
+      where id = v_contact_id
+    ) as told
+    where id = contact_id and (is_used or is_named);
   end if;
   if v_has_new then
     insert into public.contact_identities (company_id, kind, value, contact_id, evidence)
@@ -183,5 +192,5 @@ begin
   return v_contact_id;
 end $$;
 comment on function private.resolve_contact is
-  'The contact with these identities, made when none is known; learns new identities, a missing phone and the profile name. Ids of another contact stay with that one, and the conflict is kept. The caller holds the lock of the inbox.';
+  'The contact with these identities, made when none is known; learns new identities, the phone and the profile name, each as it was last at p_at. Ids of another contact stay with that one, and the conflict is kept. The caller holds the lock of the inbox.';
 grant execute on function private.find_contact, private.resolve_contact to service_role;

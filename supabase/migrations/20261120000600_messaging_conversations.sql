@@ -161,14 +161,15 @@ create trigger members_leave_conversations before delete on public.company_membe
   for each row execute function private.members_leave_conversations();
 
 create function private.resolve_conversation(
-  p_instance public.instances, p_kind text, p_address text, p_contact_id uuid, p_title text
+  p_instance public.instances, p_kind text, p_address text, p_contact_id uuid, p_title text, p_written_at timestamptz default null
 )
 returns uuid language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_id uuid;
   v_address text;
+  v_inbound_at timestamptz;
 begin
-  select id, address into v_id, v_address from public.conversations
+  select id, address, last_inbound_at into v_id, v_address, v_inbound_at from public.conversations
   where instance_id = p_instance.id
     and case when p_kind = 'direct' then kind = 'direct' and contact_id = p_contact_id
         else kind <> 'direct' and address = p_address end;
@@ -177,14 +178,15 @@ begin
     values (p_instance.company_id, p_instance.id, p_contact_id, p_kind, p_address, p_title)
     returning id into v_id;
     perform private.lock_version('conversation:' || v_id, p_instance.company_id);
-  elsif p_kind = 'direct' and v_address like '%@lid' and p_address not like '%@lid' then
-    -- Not every server can send to a LID: once the phone is known, replies go there.
+  elsif p_kind = 'direct' and p_address <> v_address and p_address not like '%@lid'
+     and (v_address like '%@lid' or p_written_at >= coalesce(v_inbound_at, '-infinity')) then
+    -- Replies go to where the person last wrote from; not every server can send to a LID.
     update public.conversations set address = p_address where id = v_id;
   end if;
   return v_id;
 end $$;
 comment on function private.resolve_conversation is
-  'The thread of a number with a contact or group, opened when there is none. The caller holds the lock of the inbox.';
+  'The thread of a number with a contact or group, opened when there is none; p_written_at is when they wrote from p_address. The caller holds the lock of the inbox.';
 grant execute on function private.resolve_conversation to service_role;
 
 

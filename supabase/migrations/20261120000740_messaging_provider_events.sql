@@ -31,6 +31,7 @@ create table public.provider_events (
 comment on table public.provider_events is 'What providers told beside messages and statuses, each once.';
 comment on column public.provider_events.occurred_at is 'By the provider''s clock; the arrival where it tells no time.';
 comment on column public.provider_events.contact_id is 'Of whom a preference or call tells.';
+create index provider_events_by_group on public.provider_events (instance_id, (data ->> 'group')) where event = 'group';
 create unique index provider_events_by_item on public.provider_events (inbound_event_id, place);
 create index provider_events_by_instance on public.provider_events (company_id, instance_id, event, id);
 create index provider_events_by_contact on public.provider_events (company_id, contact_id) where contact_id is not null;
@@ -65,3 +66,12 @@ end $$;
 comment on function private.keep_provider_event is
   'Stores an event of an item, with the contact that it is about. The caller holds the lock of the inbox.';
 grant execute on function private.keep_provider_event to service_role;
+
+create function private.group_title(p_instance_id uuid, p_group text)
+returns text language sql stable security invoker set search_path = '' as $$
+  select data ->> 'subject' from public.provider_events
+  where instance_id = p_instance_id and event = 'group' and data ->> 'group' = p_group and data ->> 'subject' is not null
+  order by occurred_at desc, data ->> 'subject' desc limit 1
+$$;
+comment on function private.group_title is 'What a group is called, by what was told last; null where nobody told.';
+grant execute on function private.group_title to service_role;

@@ -98,10 +98,20 @@ declare
 begin
   select * into v_message from public.messages
   where instance_id = p_instance.id and provider_message_id = p_event ->> 'provider_message_id';
+<<<<<<< HEAD
   if v_message.id is not null then
     perform private.reveal_message(v_message, p_event);
     perform private.apply_echo(v_message, p_event);
     return null;
+=======
+  if v_known.id is not null then
+    perform private.reveal_message(v_known, p_event);
+    perform private.apply_echo(v_known, p_event);
+    -- Some servers tell of what their API sent as if it had been typed on the phone, too.
+    update public.messages set origin = 'api_echo'
+    where id = v_known.id and origin = 'phone_echo' and v_origin = 'api_echo';
+    return;
+>>>>>>> 7ce6e50 (The same events end the same in any order, also for phones, addresses, titles, limits)
   end if;
   v_conversation_id := private.resolve_conversation(
     p_instance, p_event ->> 'chat_kind', p_event ->> 'chat_address',
@@ -110,9 +120,10 @@ begin
       case when v_nobody then jsonb_build_array(
         jsonb_build_object('kind', 'wa_id', 'value', p_event ->> 'chat_address')
       ) else p_event -> 'identities' end,
-      case when v_incoming then p_event ->> 'name' end, (p_event ->> 'sent_at')::timestamptz
+      case when v_incoming then p_event ->> 'name' end, case when v_incoming then (p_event ->> 'sent_at')::timestamptz end
     ) end,
-    case when not v_direct then p_event ->> 'name' end
+    case when not v_direct then private.group_title(p_instance.id, p_event ->> 'chat_address') end,
+    case when v_incoming then (p_event ->> 'sent_at')::timestamptz end
   );
   perform private.lock_conversation(v_conversation_id, p_instance.company_id);
   if p_event ->> 'origin' = 'api_echo' then
@@ -211,7 +222,7 @@ begin
   perform private.apply_changes_to(p_instance.id, v_change.target);
 end $$;
 comment on function private.ingest_change is
-  'Keeps a reaction, edit or revoke, and shows it on its message, if that is known; otherwise it waits. It opens no conversation and tells of no contact.';
+  'Keeps a reaction, edit, revoke or vote, and shows it on its message, if that is known; otherwise it waits. It opens no conversation and tells of no contact.';
 
 create function private.ingest_status(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
@@ -221,6 +232,9 @@ declare
     then (p_event ->> 'client_ref')::uuid end;
   v_message public.messages;
 begin
+  if jsonb_array_length(p_event -> 'identities') > 0 then
+    perform private.resolve_contact(p_instance.company_id, p_event -> 'identities', null, null, 'status');
+  end if;
   insert into public.message_status_events
     (instance_id, provider_message_id, status, company_id, occurred_at, client_ref, error)
   values (
@@ -259,7 +273,7 @@ begin
   update public.instances set
     state = coalesce(p_event ->> 'state', state),
     state_reason = case when p_event ->> 'state' is null then state_reason else p_event ->> 'reason' end,
-    state_at = coalesce(v_at, state_at),
+    state_at = case when p_event ->> 'state' is null then state_at else coalesce(v_at, state_at) end,
     number = coalesce(p_event ->> 'number', number)
   where (
     id = p_instance.id
@@ -276,19 +290,35 @@ create function private.ingest_event(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 begin
   case p_event ->> 'event'
+<<<<<<< HEAD
     when 'message' then perform private.ingest_change(p_instance, p_event);
+=======
+    when 'message' then
+      if p_event ->> 'type' in ('reaction', 'edit', 'revoke', 'vote') and p_event ->> 'target' is not null then
+        perform private.ingest_change(p_instance, p_event);
+      else
+        perform private.ingest_message(p_instance, p_event);
+      end if;
+>>>>>>> 7ce6e50 (The same events end the same in any order, also for phones, addresses, titles, limits)
     when 'status' then perform private.ingest_status(p_instance, p_event);
     when 'instance' then perform private.ingest_instance(p_instance, p_event);
     when 'contact' then
       if jsonb_array_length(p_event -> 'identities') > 0 then
         perform private.resolve_contact(
-          p_instance.company_id, p_event -> 'identities', p_event ->> 'name', null, p_event ->> 'evidence'
+          -- Over a message of the same second, which may be the one that tells of it.
+          p_instance.company_id, p_event -> 'identities', p_event ->> 'name',
+          (p_event ->> 'at')::timestamptz + interval '1 millisecond', p_event ->> 'evidence'
         );
       end if;
       if p_event ->> 'evidence' is not null then
         perform private.keep_provider_event(p_instance, p_event);
       end if;
-    when 'preference', 'template', 'limit', 'group', 'call' then perform private.keep_provider_event(p_instance, p_event);
+    when 'preference', 'template', 'limit', 'call' then perform private.keep_provider_event(p_instance, p_event);
+    when 'group' then
+      perform private.keep_provider_event(p_instance, p_event);
+      update public.conversations set title = private.group_title(p_instance.id, address)
+      where instance_id = p_instance.id and address = p_event ->> 'group' and kind <> 'direct'
+        and title is distinct from private.group_title(p_instance.id, address);
     else null;  -- notices and unknown items stay readable in inbound_events
   end case;
 end $$;

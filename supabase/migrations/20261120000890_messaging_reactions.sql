@@ -377,7 +377,7 @@ comment on function private.enqueue_reaction is
 create function private.reports_ask_for_a_reaction()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$
 begin
-  -- One that comes before its message is looked at when the message has its provider id.
+  -- One that comes before its message is looked at when the message has its provider id (below).
   perform private.enqueue_reaction(message) from public.messages as message
   where direction = 'out' and instance_id = new.instance_id
     and (provider_message_id = new.provider_message_id or id = new.client_ref);
@@ -387,6 +387,24 @@ comment on function private.reports_ask_for_a_reaction is 'A refusal that comes 
 create trigger reports_ask_for_a_reaction after insert on public.message_status_events for each row
   when (new.status = 'failed' and new.error -> 'reaction' ->> 'action' is distinct from 'none')
   execute function private.reports_ask_for_a_reaction();
+
+-- definer because whoever learns the id of a message need not be allowed to enqueue.
+create function private.messages_meet_their_failure()
+returns trigger language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if exists (
+    select from public.message_status_events
+    where instance_id = new.instance_id and provider_message_id = new.provider_message_id
+      and status = 'failed' and not error ? 'reacted_at'
+  ) then
+    perform private.enqueue_reaction(new);
+  end if;
+  return null;
+end $$;
+comment on function private.messages_meet_their_failure is 'A report that came before its message had its provider id has the same consequences.';
+create trigger messages_meet_their_failure after insert or update of provider_message_id on public.messages for each row
+  when (new.direction = 'out' and new.provider_message_id is not null)
+  execute function private.messages_meet_their_failure();
 
 create function public.react_to_report(p_message_id uuid)
 returns void language plpgsql volatile security invoker set search_path = '' as $$

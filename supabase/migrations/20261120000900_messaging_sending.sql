@@ -323,12 +323,6 @@ begin
     perform private.retire_echo(p_message, p_provider_message_id);
     perform private.apply_status(p_message.id, 'accepted', now(), null, p_provider_message_id);
     perform private.apply_waiting_statuses(p_message.id);
-    perform private.enqueue_reaction(message) from public.messages as message
-    where id = p_message.id and exists (
-      select from public.message_status_events as report
-      where report.instance_id = message.instance_id and report.provider_message_id = p_provider_message_id
-        and report.status = 'failed' and not report.error ? 'reacted_at'
-    );
     perform private.forgive(p_message, '{pair_rate}');
   elsif p_outcome = 'unknown' then
     perform private.apply_status(p_message.id, 'unknown', now(), p_failure);

@@ -128,11 +128,20 @@ declare
   v_restriction text := new.data ->> 'restriction';
   v_until timestamptz := case when v_restriction <> '' then coalesce((new.data ->> 'until')::timestamptz, 'infinity') end;
 begin
+  -- Of each the latest report that says something of it counts.
   if exists (
     select from public.provider_events
-    where company_id = new.company_id and instance_id = new.instance_id and event = 'limit' and occurred_at > new.occurred_at
+    where company_id = new.company_id and instance_id = new.instance_id and event = 'limit'
+      and (occurred_at, data::text) > (new.occurred_at, new.data::text) and data ->> 'daily_limit' is not null
   ) then
-    return null;
+    v_daily := null;
+  end if;
+  if exists (
+    select from public.provider_events
+    where company_id = new.company_id and instance_id = new.instance_id and event = 'limit'
+      and (occurred_at, data::text) > (new.occurred_at, new.data::text) and data ->> 'restriction' is not null
+  ) then
+    v_restriction := null;
   end if;
   update public.instances as number set
     portfolio_limit = case when v_daily is null then portfolio_limit else nullif(v_daily, -1) end,

@@ -190,6 +190,10 @@ begin
     status = case when 'open' in (conversation.status, p_other.status) then 'open' else conversation.status end,
     last_inbound_at = greatest(conversation.last_inbound_at, p_other.last_inbound_at),
     last_message_at = greatest(conversation.last_message_at, p_other.last_message_at),
+    -- Where they last wrote from; not every server can send to a LID.
+    address = case
+      when p_other.address not like '%@lid' and (conversation.address like '%@lid' or p_other.last_inbound_at > conversation.last_inbound_at)
+        then p_other.address else conversation.address end,
     last_message_preview = case when p_other.last_message_at > conversation.last_message_at
       then p_other.last_message_preview else conversation.last_message_preview end,
     last_message_direction = case when p_other.last_message_at > conversation.last_message_at
@@ -270,7 +274,8 @@ begin
   update public.contacts set name = null, phone = null, merged_into = p_kept_id
   where company_id = p_company_id and (id = p_other_id or merged_into = p_other_id);
   update public.contacts set
-    phone = coalesce(phone, v_other.phone),
+    phone = case when (v_other.phone_at, coalesce(v_other.phone, '')) > (phone_at, coalesce(phone, '')) then v_other.phone else phone end,
+    phone_at = greatest(phone_at, v_other.phone_at),
     name = case when (v_other.name_source, v_other.named_at) > (name_source, named_at) and name_source <> 'person'
       and v_other.name is not null then v_other.name else coalesce(name, v_other.name) end
   where id = p_kept_id;

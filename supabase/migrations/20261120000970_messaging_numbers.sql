@@ -239,7 +239,16 @@ grant execute on function public.record_number_events to service_role;
 create function private.provider_events_set_limits()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$
 begin
-  perform private.apply_limit(instance.id, new.data)
+  perform private.apply_limit(instance.id, (
+    -- Of each the latest report that says something of it: one that comes late is no news.
+    select jsonb_object_agg(field, value) from jsonb_each(new.data) as said (field, value)
+    where not exists (
+      select from public.provider_events as later
+      where company_id = new.company_id and instance_id = new.instance_id and event = 'limit'
+        and (occurred_at, data::text) > (new.occurred_at, new.data::text) and data ->> field is not null
+        and (field = 'daily_limit' or data -> 'number' is not distinct from new.data -> 'number')
+    )
+  ))
   from public.instances as instance
   join public.instances as told on told.id = new.instance_id
   where instance.company_id = new.company_id and instance.removed_at is null
@@ -249,12 +258,6 @@ begin
       -- Meta tells an account of one of its numbers, or of all.
       or instance.waba_id = told.waba_id
         and (new.data ->> 'scope' = 'account' or instance.number = new.data ->> 'number')
-    )
-    -- A report that comes late is no news.
-    and not exists (
-      select from public.provider_events
-      where company_id = new.company_id and instance_id = new.instance_id and event = 'limit'
-        and occurred_at > new.occurred_at and data -> 'number' is not distinct from new.data -> 'number'
     );
   return null;
 end $$;

@@ -17,6 +17,11 @@ CHANGE = ("type", "actor", "body", "media", "payload", "sent_at", "received_at")
 # What becomes of a file here depends on when it is fetched.
 FETCHED = ("state", "object", "size", "error")
 TOLD = ("event", "occurred_at", "data")
+NUMBER = (
+    "provider", "state", "state_reason", "state_at", "quality", "throughput", "portfolio_limit",
+    "cooldown_until", "cold_blocked_until", "campaigns_paused_until",
+)  # fmt: skip
+SUPPRESSION = ("scope", "reason", "suppressed_at")
 CONVERSATION = (
     "kind", "title", "status", "unread", "last_message_at", "last_message_preview",
     "last_message_direction", "last_inbound_at",
@@ -51,33 +56,50 @@ async def snapshot(company: Company, since: datetime) -> Json:
         identities.setdefault(row["contact_id"], []).append(f"{row['kind']} {row['value']}")
     names = {id: " ".join(sorted(found)) for id, found in identities.items()}
     items = await company.rows("inbound_events")
+    instances = await company.rows("instances", order="provider")
+    suppressions = await company.rows("suppressions")
     return {
+        "numbers": [pick(row, NUMBER, since) for row in instances],
+        "suppressions": sorted(
+            repr(pick(row, SUPPRESSION, since)) + names.get(row["contact_id"], "")
+            for row in suppressions
+            if row["lifted_at"] is None
+        ),
         "messages": {
             row["provider_message_id"]: pick(row, MESSAGE, since)
             | {"in": address(conversations[row["conversation_id"]]["address"])}
             | {"media": {k: v for k, v in (row["media"] or {}).items() if k not in FETCHED}}
             | {"reactions": [(r["actor"], r["emoji"]) for r in row["reactions"] or []]}
+            | {"votes": [(v["voter"], v["options"]) for v in row["votes"] or []]}
             for row in await company.rows("messages")
         },
         "changes": {
             (row["target"], row["change_id"]): pick(row, CHANGE, since)
             for row in await company.rows("message_changes")
         },
+        # The number itself is each company's own.
         "told": sorted(
-            repr(pick(row, TOLD, since)) for row in await company.rows("provider_events")
+            repr(pick(row, TOLD, since)).replace(company.tenant.meta.phone, "ours")
+            for row in await company.rows("provider_events")
         ),
         "reports": {
             (row["provider_message_id"], row["status"]): (
                 plain(row["occurred_at"], since),
-                row["error"],
+                {k: plain(v, since) for k, v in (row["error"] or {}).items()},
             )
             for row in await company.rows("message_status_events")
         },
-        "contacts": {names[id]: (row["name"], row["phone"]) for id, row in contacts.items()},
+        # Merged ones are signposts, and the conversation that went along is empty.
+        "contacts": {
+            names[id]: (row["name"], row["phone"])
+            for id, row in contacts.items()
+            if row["merged_into"] is None
+        },
         "conversations": {
             address(row["address"]): pick(row, CONVERSATION, since)
             | {"contact": names.get(row["contact_id"])}
             for row in conversations.values()
+            if row["last_message_preview"] is not None
         },
         "items": {(row["kind"], row["state"], row["outcome"], row["error"]) for row in items},
     }

@@ -1,6 +1,7 @@
 """Webhooks come twice, late and in any order; what they leave behind is the same."""
 
 import itertools
+import os
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from local.stack import Stack
 from tests.fixtures import Api
-from tests.messaging import bodies
+from tests.messaging import bodies, stories
 from tests.messaging.conftest import Company
 from tests.messaging.snapshots import now, snapshot
 from tests.providers import samples
@@ -114,3 +115,40 @@ async def test_reports_and_their_message_in_any_order(
         assert expected["sent_at"] is None or expected["sent_at"].startswith("2025-10-09T08:53:30")
     for n, steps in enumerate(orders):
         assert messages[f"ORDER{n:04d}"] == expected, steps
+
+
+# More of them for a longer look: RECADO_SEEDS=100.
+SEEDS = range(int(os.environ.get("RECADO_SEEDS", "4")))
+
+
+async def end_of(story: Sequence[Json], provider: str, company: Company) -> Json:
+    """What is left when these bodies have come, one after the other, and a person has said which
+    contacts are one: ids that came apart before a body tied them wait for that."""
+    number: Number = getattr(company.tenant, provider)
+    for body in story:
+        await company.post(number, body)
+    await company.settled()
+    await company.make_due()
+    await company.settled()
+    for pair in await company.rows("contact_conflicts"):
+        names = {"p_kept_id": pair["contact_id"], "p_other_id": pair["other_id"]}
+        await company.project.rpc("merge_contacts", names | {"p_company_id": company.id})
+    return await snapshot(company, STARTED)
+
+
+@pytest.mark.parametrize("provider", ["evolution", "meta"])
+async def test_a_story_in_any_order_and_twice(
+    provider: str, project: Project, api: Api, stack: Stack
+) -> None:
+    ends: dict[object, Json] = {}
+    for seed in (None, *SEEDS):
+        company = Company(await project.new_tenant(stack.whatsapp_url), api, project)
+        number: Number = getattr(company.tenant, provider)
+        story = stories.of(number)
+        if seed is not None:
+            story = story * 2
+            random.Random(seed).shuffle(story)
+        ends[seed] = await end_of(story, provider, company)
+    for part in ends[None]:
+        for seed, end in ends.items():
+            assert end[part] == ends[None][part], f"{part}, seed {seed}"
