@@ -3,13 +3,15 @@
 import argparse
 import math
 import sys
+from pathlib import Path
 from typing import Any, get_args
 
 from functions.cli.command import Call, Commands, UsageError, add_command, add_group
 from functions.cli.jobs import positive
-from functions.cli.output import printable
+from functions.cli.output import Output, printable
 from functions.cli.times import both, moment_or_age
-from functions.messaging.items import ItemFilter, Items, ItemState, ProviderName
+from functions.core.errors import AppError, InvalidRequest
+from functions.messaging.items import ItemFilter, Items, ItemState
 from functions.messaging.replay import captured, replay
 
 Json = dict[str, Any]
@@ -34,17 +36,19 @@ def add(groups: Commands) -> None:
     keep.add_argument("days", type=positive, nargs="?", metavar="DAYS")
     keep.add_argument("--company", metavar="ID", help="of it alone; without DAYS as all others")
     offline = add_command(
-        commands, "replay", replay_file, "what captured bodies become; needs no project"
+        commands, "replay", replay_files, "what captured bodies become; needs no project"
     )
-    offline.add_argument("file", metavar="FILE", help="JSON or JSON lines; - reads stdin")
-    offline.add_argument("--provider", choices=get_args(ProviderName), required=True)
+    offline.add_argument(
+        "files", metavar="FILE", nargs="+", help="JSON or JSON lines, or a folder; - reads stdin"
+    )
+    offline.add_argument("--provider", metavar="NAME", required=True, help="e.g. evolution, meta")
     offline.add_argument("--instance", metavar="NAME", help="whose address took it (Evolution)")
     offline.set_defaults(offline=True)
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--company", metavar="ID")
-    parser.add_argument("--provider", choices=get_args(ProviderName))
+    parser.add_argument("--provider", metavar="NAME", help="e.g. evolution, meta")
     parser.add_argument("--endpoint", metavar="ID")
     parser.add_argument("--kind", metavar="KIND", help="e.g. messages.upsert, statuses")
     parser.add_argument(
@@ -127,28 +131,66 @@ async def set_retention(call: Call) -> None:
     call.answer(answer, f"Bodies {whose} are kept for {answer['days']} days.")
 
 
-async def replay_file(call: Call) -> None:
+async def replay_files(call: Call) -> None:
     from functions.app import PROVIDERS  # the whole API, which no other command here needs
 
     asked, out = call.options, call.out
-    try:
-        raw = sys.stdin.buffer.read() if asked.file == "-" else _read(asked.file)
-    except OSError as error:
-        raise UsageError(f"{asked.file} cannot be read: {error.strerror}.") from None
-    provider = PROVIDERS[asked.provider]
-    read = [item for body in captured(raw) for item in replay(provider, body, asked.instance)]
+    provider = PROVIDERS.get(asked.provider)
+    if provider is None:
+        raise UsageError(f"There is no such provider: choose {' or '.join(PROVIDERS)}.")
+    sources = _sources(asked.files)
+    read: list[Json] = []
+    failed = 0
+    for source in sources:
+        try:
+            items = [
+                item
+                for body in captured(_read(source))
+                for item in replay(provider, body, asked.instance)
+            ]
+        except AppError as error:
+            if len(sources) == 1:
+                raise
+            failed += 1
+            out.remark(f"{printable(source)}: {error.detail.removeprefix(source).strip()}")
+            continue
+        if not out.as_json:
+            _show(out, source if len(sources) > 1 else None, items)
+        read += [{"file": source, **item} for item in items]
     if out.as_json:
-        return out.answer(read)
-    for item in read:
+        out.answer(read)
+    events = [event["event"] for item in read for event in item["events"]]
+    out.remark(f"{len(read)} items, {len(events)} events, {events.count('unknown')} unknown.")
+    if failed:
+        raise InvalidRequest(
+            f"{failed} of {len(sources)} files could not be read.", code="invalid_capture"
+        )
+
+
+def _show(out: Output, source: str | None, items: list[Json]) -> None:
+    if source is not None:
+        out.write(out.style(printable(source), "dim"))
+    for item in items:
         out.write(out.style(f"{item['kind']}  {item['route'] or ''}".rstrip(), "bold"))
         for event in item["events"]:
             told = {name: value for name, value in event.items() if value not in (None, [], {})}
             out.document(told.pop("event"), told)
         out.write()
-    out.remark(f"{len(read)} items, {sum(len(item['events']) for item in read)} events.")
-    return None
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+def _sources(named: list[str]) -> list[str]:
+    """The files, and in place of a folder those in it."""
+    found: list[str] = []
+    for name in named:
+        inside = (path for path in Path(name).rglob("*") if path.suffix in (".json", ".jsonl"))
+        found += sorted(map(str, inside)) if name != "-" and Path(name).is_dir() else [name]
+    if not found:
+        raise UsageError("There is no .json or .jsonl file in it.")
+    return found
+
+
+def _read(source: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}.") from None

@@ -11,7 +11,6 @@ from functions.core.db import Rpc
 
 Json = dict[str, Any]
 ItemState = Literal["received", "processed", "ignored", "failed"]
-ProviderName = Literal["evolution", "meta"]
 
 
 @dataclass(frozen=True, slots=True)

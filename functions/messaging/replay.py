@@ -1,10 +1,9 @@
 """Captured bodies read by an adapter, offline: which items they split into, and what those say."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
-
-import orjson
 
 from functions.core.errors import InvalidRequest
 from functions.providers.base import Provider
@@ -13,22 +12,25 @@ Json = dict[str, Any]
 
 
 def captured(raw: bytes) -> list[Any]:
-    """The bodies of a file: one JSON value, an array of them, or one per line. Raises
-    InvalidRequest invalid_capture."""
-    try:
-        whole = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return [_parsed(line) for line in raw.splitlines() if line.strip()]
-    return whole if isinstance(whole, list) else [whole]
+    """The bodies of a file: JSON values one after the other, each a body or an array of them.
 
-
-def _parsed(line: bytes) -> Any:
+    Raises InvalidRequest invalid_capture."""
+    decoder = json.JSONDecoder()
+    bodies: list[Any] = []
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
+        text = raw.decode("utf-8-sig").strip()
+        while text:
+            body, end = decoder.raw_decode(text)
+            bodies += body if isinstance(body, list) else [body]
+            text = text[end:].lstrip()
+    except (ValueError, RecursionError):
         raise InvalidRequest(
-            "The file is neither JSON nor JSON lines.", code="invalid_capture", hint=f"{error}."
+            f"It is no JSON behind the first {len(bodies)} bodies."
+            if bodies
+            else "It is neither JSON nor JSON lines.",
+            code="invalid_capture",
         ) from None
+    return bodies
 
 
 def replay(provider: Provider, body: Any, route: str | None = None) -> Iterator[Json]:
@@ -38,7 +40,7 @@ def replay(provider: Provider, body: Any, route: str | None = None) -> Iterator[
     if isinstance(body, dict) and isinstance(body.get("raw"), dict) and "kind" in body:
         yield _read(provider, body["kind"], body["raw"], body.get("dedupe_key"), None)
         return
-    for item in provider.split(orjson.dumps(body), route):
+    for item in provider.split(json.dumps(body).encode(), route):
         named = f"{item.route_kind}:{item.route_value}"
         yield _read(provider, item.kind, item.raw, item.dedupe_key, named)
 

@@ -81,12 +81,38 @@ async def test_many_bodies_and_stored_items_are_read(recado: Recado, company: Co
     assert item["events"][0]["body"] == "um"
 
 
+async def test_a_folder_is_read_and_what_is_no_capture_in_it_is_named(
+    recado: Recado, tmp_path: Path
+) -> None:
+    names = [name for name in samples.webhook_names() if name.startswith("meta")]
+    for name in names[:2]:
+        (tmp_path / Path(name).name).write_bytes(samples.read(name))
+    words = ("inbound", "replay", tmp_path, "--provider", "meta")
+    good = await recado(*words, env=NO_PROJECT)
+    assert good.code == 0, good.err
+    assert Path(names[0]).name in good.out
+    (tmp_path / "broken.json").write_text('{"entry": []}\n{"entry": ')
+    bad = await recado(*words, "--json", env=NO_PROJECT)
+    assert bad.code == 1
+    assert {Path(item["file"]).name for item in bad.json} == {Path(n).name for n in names[:2]}
+    assert "broken.json: It is no JSON behind the first 1 bodies." in bad.err
+
+
+async def test_a_body_with_half_an_emoji_is_read_as_the_webhook_would(recado: Recado) -> None:
+    name = "meta/message_text.json"
+    broken = samples.read(name).replace(b"Body Text", b"oi \\ud83d")
+    words = ("inbound", "replay", "-", "--provider", "meta", "--json")
+    (item,) = (await recado(*words, stdin=broken, env=NO_PROJECT)).json
+    assert item["events"][0]["body"] == "oi �"
+
+
 async def test_what_is_no_capture_is_one_line_and_a_code(recado: Recado, tmp_path: Path) -> None:
     nonsense = tmp_path / "x.json"
     nonsense.write_text("{")
     for words, code, said in (
         (("replay", nonsense, "--provider", "meta"), 1, "invalid_capture"),
         (("replay", tmp_path / "missing", "--provider", "meta"), 2, "usage"),
+        (("replay", nonsense, "--provider", "telegram"), 2, "usage"),
         (("show", 2**62), 1, "inbound_event_not_found"),
         (("list", "--cursor", "x"), 1, "invalid_cursor"),
     ):
