@@ -35,9 +35,12 @@ def handlers(
                 "events": providers[item["provider"]].parse(item["kind"], item["raw"]),
             }
             for item in stored
-            if item["state"] == "received"
+            if item["state"] == "received" and item["provider"] in providers
         ]
         failed = await rpc.ingest_inbound(db.as_service(), items)
+        # Of a newer deployment, which may be the one that tries again.
+        strange = (item for item in stored if item["provider"] not in providers)
+        failed |= {item["id"]: f"{item['provider']} is no provider here" for item in strange}
         senseless = {job.id: "data.event_id is missing" for job in jobs if not _names_event(job)}
         return senseless | {job_of[event_id]: error for event_id, error in failed.items()}
 

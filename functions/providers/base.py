@@ -3,7 +3,9 @@
 A provider translates and nothing else: bytes of a webhook into stored items, an item into events,
 an outbound message or a command into HTTP calls and their answers into an outcome. It keeps no
 state, reads no database and knows no jobs. A further one is a module with an object that fulfils
-the protocol, and its line in `functions/app.py`.
+the protocol, and its line in `functions/app.py`; then its numbers work, registered by the SQL
+functions `create_inbound_endpoint` and `create_instance`. For people to connect them by a form or
+a command, say what it asks for in `messaging/numbers_models.py` and `cli/numbers.py`.
 
 events.py    what an item says            commands.py  what can be asked for beside a send
 attempt.py   the classes of failure and the reaction to each
