@@ -47,24 +47,10 @@ def address(text: str) -> str:
     return (phone_of(jid.user) if jid and jid.is_phone else None) or text
 
 
-async def snapshot(company: Company, since: datetime) -> Json:
-    """Messages, changes, reports, people, threads and items; equal for equal histories."""
+async def _said(company: Company, since: datetime) -> Json:
+    """Messages as they are shown, and what was told of them."""
     conversations = {row["id"]: row for row in await company.rows("conversations")}
-    contacts = {row["id"]: row for row in await company.rows("contacts")}
-    identities: dict[str, list[str]] = {}
-    for row in await company.rows("contact_identities"):
-        identities.setdefault(row["contact_id"], []).append(f"{row['kind']} {row['value']}")
-    names = {id: " ".join(sorted(found)) for id, found in identities.items()}
-    items = await company.rows("inbound_events")
-    instances = await company.rows("instances", order="provider")
-    suppressions = await company.rows("suppressions")
     return {
-        "numbers": [pick(row, NUMBER, since) for row in instances],
-        "suppressions": sorted(
-            repr(pick(row, SUPPRESSION, since)) + names.get(row["contact_id"], "")
-            for row in suppressions
-            if row["lifted_at"] is None
-        ),
         "messages": {
             row["provider_message_id"]: pick(row, MESSAGE, since)
             | {"in": address(conversations[row["conversation_id"]]["address"])}
@@ -77,30 +63,52 @@ async def snapshot(company: Company, since: datetime) -> Json:
             (row["target"], row["change_id"]): pick(row, CHANGE, since)
             for row in await company.rows("message_changes")
         },
+        "reports": {
+            (row["provider_message_id"], row["status"]): (
+                plain(row["occurred_at"], since),
+                {name: plain(value, since) for name, value in (row["error"] or {}).items()},
+            )
+            for row in await company.rows("message_status_events")
+        },
+    }
+
+
+async def _people(company: Company, since: datetime) -> Json:
+    """Merged contacts are signposts, and the conversation that went along is empty: not in it."""
+    identities: dict[str, list[str]] = {}
+    for row in await company.rows("contact_identities"):
+        identities.setdefault(row["contact_id"], []).append(f"{row['kind']} {row['value']}")
+    names = {id: " ".join(sorted(found)) for id, found in identities.items()}
+    return {
+        "contacts": {
+            names[row["id"]]: (row["name"], row["phone"])
+            for row in await company.rows("contacts", merged_into="is.null")
+        },
+        "conversations": {
+            address(row["address"]): pick(row, CONVERSATION, since)
+            | {"contact": names.get(row["contact_id"])}
+            for row in await company.rows("conversations", last_message_preview="not.is.null")
+        },
+        "suppressions": sorted(
+            repr(pick(row, SUPPRESSION, since)) + names.get(row["contact_id"], "")
+            for row in await company.rows("suppressions", lifted_at="is.null")
+        ),
+    }
+
+
+async def snapshot(company: Company, since: datetime) -> Json:
+    """Messages, changes, reports, people, threads, numbers and items; equal for equal histories."""
+    items = await company.rows("inbound_events")
+    instances = await company.rows("instances", order="provider")
+    return {
+        **await _said(company, since),
+        **await _people(company, since),
         # The number itself is each company's own.
         "told": sorted(
             repr(pick(row, TOLD, since)).replace(company.tenant.meta.phone, "ours")
             for row in await company.rows("provider_events")
         ),
-        "reports": {
-            (row["provider_message_id"], row["status"]): (
-                plain(row["occurred_at"], since),
-                {k: plain(v, since) for k, v in (row["error"] or {}).items()},
-            )
-            for row in await company.rows("message_status_events")
-        },
-        # Merged ones are signposts, and the conversation that went along is empty.
-        "contacts": {
-            names[id]: (row["name"], row["phone"])
-            for id, row in contacts.items()
-            if row["merged_into"] is None
-        },
-        "conversations": {
-            address(row["address"]): pick(row, CONVERSATION, since)
-            | {"contact": names.get(row["contact_id"])}
-            for row in conversations.values()
-            if row["last_message_preview"] is not None
-        },
+        "numbers": [pick(row, NUMBER, since) for row in instances],
         "items": {(row["kind"], row["state"], row["outcome"], row["error"]) for row in items},
     }
 

@@ -106,16 +106,8 @@ def _of_evolution(number: Number) -> list[Json]:
 
 
 def _of_meta(number: Number) -> list[Json]:
-    def account(field: str, at: int, **value: Any) -> Json:
-        change = {"field": field, "value": value}
-        return {"entry": [{"id": number.waba_id, "time": NOON + at, "changes": [change]}]}
-
     def told(name: str, value: Json) -> Json:
         return bodies.meta(number, name, {name: [value]})
-
-    def template(at: int, **value: Any) -> Json:
-        named = {"message_template_name": "oferta", "message_template_language": "pt_BR"}
-        return account("message_template_status_update", at, **named, **value)
 
     def wants(at: int, said: str) -> Json:
         return told("user_preferences", {"wa_id": ANA, "value": said, "timestamp": NOON + at,
@@ -126,7 +118,6 @@ def _of_meta(number: Number) -> list[Json]:
     tie = bodies.status(number, BIA, "E2", "delivered", at=NOON + 125)
     (report,) = tie["entry"][0]["changes"][0]["value"]["statuses"]
     report["recipient_user_id"] = "BR.777"
-    quality = {"display_phone_number": number.phone}
     return [
         tie,
         wants(200, "stop"),
@@ -137,6 +128,21 @@ def _of_meta(number: Number) -> list[Json]:
         bodies.text(number, NEW, "meu número novo", id="O2", at=NOON + 240, name="Olga"),
         told("user_id_update", {"wa_id": BIA, "timestamp": str(NOON + 250),
                                 "user_id": {"previous": "BR.777", "current": "BR.778"}}),
+        *_of_account(number),
+    ]  # fmt: skip
+
+
+def _of_account(number: Number) -> list[Json]:
+    def account(field: str, at: int, **value: Any) -> Json:
+        change = {"field": field, "value": value}
+        return {"entry": [{"id": number.waba_id, "time": NOON + at, "changes": [change]}]}
+
+    def template(at: int, **value: Any) -> Json:
+        named = {"message_template_name": "oferta", "message_template_language": "pt_BR"}
+        return account("message_template_status_update", at, **named, **value)
+
+    quality = {"display_phone_number": number.phone}
+    return [
         template(260, event="APPROVED"),
         template(270, event="PAUSED", other_info={"title": "FIRST_PAUSE"}),
         account("message_template_quality_update", 280, message_template_name="oferta",

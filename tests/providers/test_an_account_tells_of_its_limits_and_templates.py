@@ -112,7 +112,6 @@ def test_restrictions_of_an_account_end() -> None:
     value: Json = {"event": "ACCOUNT_RESTRICTION", "restriction_info": info}
     assert limits("account_update", value) == [
         LimitChanged("account", restriction="restricted_biz_initiated_messaging", until=AT, at=AT),
-        LimitChanged("account", restriction="restricted_add_phone_number_action", at=AT),
     ]
     back: Json = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}
     assert limits("account_update", back) == [

@@ -61,6 +61,23 @@ CASES: dict[str, tuple[Json, Json]] = {
             "payload": {"latitude": 37.4, "longitude": -122.2, "name": "HQ"},
         },
     ),
+    "own number, shared on request": (
+        {
+            "type": "contacts",
+            "origin": "contact_request/other",
+            "contacts": [
+                {"vcard": "BEGIN:VCARD\nFN:Rui Sá\nEND:VCARD", "phones": [{"phone": "1"}]}
+            ],
+        },
+        {
+            "type": "contacts",
+            "body": "Rui Sá",
+            "payload": {
+                "contacts": [{"name": "Rui Sá", "phones": ["1"]}],
+                "origin": "contact_request/other",
+            },
+        },
+    ),
     "contacts": (
         {
             "type": "contacts",
@@ -149,7 +166,10 @@ CASES: dict[str, tuple[Json, Json]] = {
             },
         },
     ),
-    "interactive without content": ({"type": "interactive"}, {"type": "interactive"}),
+    "interactive without content": (
+        {"type": "interactive"},
+        {"type": "unsupported", "payload": {"content": "interactive"}},
+    ),
     "reaction taken back": (
         {"type": "reaction", "reaction": {"message_id": "wamid.B", "emoji": ""}},
         {"type": "reaction", "payload": {"removed": True}, "target": "wamid.B"},

@@ -43,6 +43,8 @@ _BAN_STATES: dict[str, InstanceState | None] = {
     "SCHEDULE_FOR_DISABLE": None,  # a warning: the number still works
     "REINSTATE": "open",
 }
+# It may not grow, and sends as before.
+_HARMLESS = frozenset({"RESTRICTED_ADD_PHONE_NUMBER_ACTION"})
 _TEMPLATE_STATUSES: dict[str, TemplateStatus] = {
     "APPROVED": "approved", "REINSTATED": "approved",
     "UNPAUSED": "approved", "UNLOCKED": "approved",
@@ -63,7 +65,12 @@ def read_account(raw: Json, value: Json) -> list[Event]:
         return [InstanceChanged(state=_BAN_STATES[ban], reason=ban), *_lifted(ban), notice]
     if event in _ACCOUNT_EVENTS:
         return [InstanceChanged(state=_ACCOUNT_EVENTS[event], reason=event), notice]
-    return [*map(_restriction, records(value.get("restriction_info"))), notice]
+    restrictions = [
+        _restriction(info)
+        for info in records(value.get("restriction_info"))
+        if text(info.get("restriction_type")) not in _HARMLESS
+    ]
+    return [*restrictions, notice]
 
 
 def _lifted(ban: str) -> list[Event]:

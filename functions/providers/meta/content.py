@@ -1,5 +1,6 @@
 """A Cloud API message as our content, one small function per type."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,13 @@ def _contacts(value: Any, message: Json) -> Content:
 
 
 def _card(card: Json) -> Json:
-    name = first_text(at(card, "name", "formatted_name"), at(card, "name", "first_name"))
+    # Who shares their own number on request sends a vCard alone.
+    named = re.search(r"^FN[^:\n]*:(.+)$", text(card.get("vcard")) or "", re.MULTILINE)
+    name = first_text(
+        at(card, "name", "formatted_name"),
+        at(card, "name", "first_name"),
+        named[1].strip() if named else None,
+    )
     phones = [first_text(phone.get("phone")) for phone in records(card.get("phones"))]
     return without_none(name=name, phones=[phone for phone in phones if phone])
 
@@ -82,6 +89,8 @@ def _button(value: Any, message: Json) -> Content:
 
 def _interactive(value: Any, message: Json) -> Content:
     own = record(value)
+    if not own:
+        return _unsupported("interactive", message)
     kind = text(own.get("type")) or next(iter(own), None)
     reply = record(own.get(kind)) if kind else {}
     if kind == "nfm_reply":
