@@ -209,6 +209,19 @@ $$;
 comment on function private.message_preview is 'The line that the inbox shows for a message.';
 grant execute on function private.message_preview to service_role;
 
+create function private.unanswered_since(p_conversation public.conversations)
+returns timestamptz language sql stable security invoker set search_path = '' as $$
+  select min(occurred_at) from public.messages
+  where company_id = (p_conversation).company_id and conversation_id = (p_conversation).id and direction = 'in'
+    and deleted_at is null and occurred_at > coalesce((
+      select max(occurred_at) from public.messages
+      where company_id = (p_conversation).company_id and conversation_id = (p_conversation).id and direction = 'out'
+        and deleted_at is null
+    ), '-infinity')
+$$;
+comment on function private.unanswered_since is 'When the first message after our last one was written; null when ours is the last.';
+grant execute on function private.unanswered_since to service_role;
+
 -- definer because a sender may read conversations and write none.
 create function private.messages_update_conversations()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$
@@ -220,7 +233,10 @@ begin
     last_message_preview = case when summary.is_newest then summary.preview else last_message_preview end,
     last_message_direction = case when summary.is_newest then summary.direction else last_message_direction end,
     last_inbound_at = greatest(conversation.last_inbound_at, summary.inbound_at),
-    unread = conversation.unread + summary.incoming
+    unread = conversation.unread + summary.incoming,
+    -- A late one may be the first without an answer, or the answer.
+    waiting_since = case when summary.is_late and waiting_since is not null
+      then private.unanswered_since(conversation) else waiting_since end
   from (
     select
       conversation_id, max(added.rev) as version, max(occurred_at) as at, count(*) filter (where added.direction = 'in') as incoming,
@@ -228,7 +244,8 @@ begin
       (array_agg(private.message_preview(type, body) order by occurred_at desc, seq desc))[1] as preview,
       (array_agg(added.direction order by occurred_at desc, seq desc))[1] as direction,
       -- A conversation without a preview shows no message yet.
-      bool_or(last_message_preview is null or occurred_at >= last_message_at) as is_newest
+      bool_or(last_message_preview is null or occurred_at >= last_message_at) as is_newest,
+      bool_or(last_message_preview is not null and occurred_at < last_message_at) as is_late
     from added join public.conversations on conversations.id = added.conversation_id
     group by conversation_id
   ) as summary

@@ -190,6 +190,7 @@ begin
     status = case when 'open' in (conversation.status, p_other.status) then 'open' else conversation.status end,
     last_inbound_at = greatest(conversation.last_inbound_at, p_other.last_inbound_at),
     last_message_at = greatest(conversation.last_message_at, p_other.last_message_at),
+    waiting_since = private.unanswered_since(conversation),
     -- Where they last wrote from; not every server can send to a LID.
     address = case
       when p_other.address not like '%@lid' and (conversation.address like '%@lid' or p_other.last_inbound_at > conversation.last_inbound_at)

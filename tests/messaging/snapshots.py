@@ -24,7 +24,7 @@ NUMBER = (
 SUPPRESSION = ("scope", "reason", "suppressed_at")
 CONVERSATION = (
     "kind", "title", "status", "unread", "last_message_at", "last_message_preview",
-    "last_message_direction", "last_inbound_at",
+    "last_message_direction", "last_inbound_at", "waiting_since",
 )  # fmt: skip
 
 
