@@ -174,14 +174,17 @@ begin
     and case when p_kind = 'direct' then kind = 'direct' and contact_id = p_contact_id
         else kind <> 'direct' and address = p_address end;
   if v_id is null then
-    insert into public.conversations (company_id, instance_id, contact_id, kind, address, title)
-    values (p_instance.company_id, p_instance.id, p_contact_id, p_kind, p_address, p_title)
+    insert into public.conversations (company_id, instance_id, contact_id, kind, address, title, last_inbound_at)
+    values (p_instance.company_id, p_instance.id, p_contact_id, p_kind, p_address, p_title, p_written_at)
     returning id into v_id;
     perform private.lock_version('conversation:' || v_id, p_instance.company_id);
   elsif p_kind = 'direct' and p_address <> v_address and p_address not like '%@lid'
-     and (v_address like '%@lid' or p_written_at >= coalesce(v_inbound_at, '-infinity')) then
+     and (v_address like '%@lid' or p_written_at >= greatest(v_inbound_at, (
+       select phone_at from public.contacts where id = p_contact_id
+     ))) then
     -- Replies go to where the person last wrote from; not every server can send to a LID.
-    update public.conversations set address = p_address where id = v_id;
+    update public.conversations set address = p_address, last_inbound_at = greatest(last_inbound_at, p_written_at)
+    where id = v_id;
   end if;
   return v_id;
 end $$;

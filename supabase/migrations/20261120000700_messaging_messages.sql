@@ -234,8 +234,8 @@ begin
     last_message_direction = case when summary.is_newest then summary.direction else last_message_direction end,
     last_inbound_at = greatest(conversation.last_inbound_at, summary.inbound_at),
     unread = conversation.unread + summary.incoming,
-    -- A late one may be the first without an answer, or the answer.
-    waiting_since = case when summary.is_late and waiting_since is not null
+    -- A late one may be the first without an answer, or the answer; so may one of several.
+    waiting_since = case when (summary.is_late or summary.is_several) and conversation.status <> 'closed'
       then private.unanswered_since(conversation) else waiting_since end
   from (
     select
@@ -245,7 +245,7 @@ begin
       (array_agg(added.direction order by occurred_at desc, seq desc))[1] as direction,
       -- A conversation without a preview shows no message yet.
       bool_or(last_message_preview is null or occurred_at >= last_message_at) as is_newest,
-      bool_or(last_message_preview is not null and occurred_at < last_message_at) as is_late
+      bool_or(last_message_preview is not null and occurred_at < last_message_at) as is_late, count(*) > 1 as is_several
     from added join public.conversations on conversations.id = added.conversation_id
     group by conversation_id
   ) as summary

@@ -98,20 +98,13 @@ declare
 begin
   select * into v_message from public.messages
   where instance_id = p_instance.id and provider_message_id = p_event ->> 'provider_message_id';
-<<<<<<< HEAD
   if v_message.id is not null then
     perform private.reveal_message(v_message, p_event);
     perform private.apply_echo(v_message, p_event);
-    return null;
-=======
-  if v_known.id is not null then
-    perform private.reveal_message(v_known, p_event);
-    perform private.apply_echo(v_known, p_event);
     -- Some servers tell of what their API sent as if it had been typed on the phone, too.
     update public.messages set origin = 'api_echo'
-    where id = v_known.id and origin = 'phone_echo' and v_origin = 'api_echo';
-    return;
->>>>>>> 7ce6e50 (The same events end the same in any order, also for phones, addresses, titles, limits)
+    where id = v_message.id and origin = 'phone_echo' and p_event ->> 'origin' = 'api_echo';
+    return null;
   end if;
   v_conversation_id := private.resolve_conversation(
     p_instance, p_event ->> 'chat_kind', p_event ->> 'chat_address',
@@ -290,16 +283,7 @@ create function private.ingest_event(p_instance public.instances, p_event jsonb)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 begin
   case p_event ->> 'event'
-<<<<<<< HEAD
     when 'message' then perform private.ingest_change(p_instance, p_event);
-=======
-    when 'message' then
-      if p_event ->> 'type' in ('reaction', 'edit', 'revoke', 'vote') and p_event ->> 'target' is not null then
-        perform private.ingest_change(p_instance, p_event);
-      else
-        perform private.ingest_message(p_instance, p_event);
-      end if;
->>>>>>> 7ce6e50 (The same events end the same in any order, also for phones, addresses, titles, limits)
     when 'status' then perform private.ingest_status(p_instance, p_event);
     when 'instance' then perform private.ingest_instance(p_instance, p_event);
     when 'contact' then
@@ -336,7 +320,7 @@ to service_role;
 create function private.is_own_message(p_event jsonb)
 returns boolean language sql immutable security invoker set search_path = '' as $$
   select p_event ->> 'event' = 'message'
-    and (p_event ->> 'target' is null or p_event ->> 'type' not in ('reaction', 'edit', 'revoke'))
+    and (p_event ->> 'target' is null or p_event ->> 'type' not in ('reaction', 'edit', 'revoke', 'vote'))
 $$;
 comment on function private.is_own_message is 'Whether an event tells of a message of its own, not of a change of another.';
 

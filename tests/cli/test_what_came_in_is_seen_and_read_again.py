@@ -94,7 +94,8 @@ async def test_a_folder_is_read_and_what_is_no_capture_in_it_is_named(
     (tmp_path / "broken.json").write_text('{"entry": []}\n{"entry": ')
     bad = await recado(*words, "--json", env=NO_PROJECT)
     assert bad.code == 1
-    assert {Path(item["file"]).name for item in bad.json} == {Path(n).name for n in names[:2]}
+    read = orjson.loads(bad.out)
+    assert {Path(item["file"]).name for item in read} == {Path(name).name for name in names[:2]}
     assert "broken.json: It is no JSON behind the first 1 bodies." in bad.err
 
 
