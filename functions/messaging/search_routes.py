@@ -34,7 +34,7 @@ async def search(
     cursor: Cursor = None,
 ) -> Response:
     """Messages by their words, in Portuguese and English, with or without accents; contacts by
-    how the words of their name begin, or a part of their phone."""
+    how the words of their name begin, or four and more digits of their phone in a row."""
     company, found = caller.company(company_id), Search(caller.rpc)
     if kind == "contacts":
         return page(await found.contacts(q, company, limit, cursor))

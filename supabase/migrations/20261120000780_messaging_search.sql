@@ -3,7 +3,7 @@
 -- A message is indexed by the stems of its words in both languages and by how they are written
 -- without accents, so that promocao finds promoção and boxes finds box. No extension is needed.
 --
--- Every entry also holds its company and its day as words. A search looks at the newest days
+-- Every entry also holds its company and its time as words. A search looks at the newest hour
 -- first, further back in growing steps, and stops when its page is full: what a frequent word
 -- costs does not grow with the history, nor with the other companies.
 --
@@ -12,35 +12,60 @@
 
 set lock_timeout = '5s';
 
+-- The functions of the index are plpgsql, whose calls cost a tenth of SQL's, and parallel safe, so that
+-- all cores build it. Without its accents a letter is one that they can be taken from (nfd).
 create function private.fold(p_text text)
-returns text language sql immutable security invoker set search_path = '' as $$
-  select translate(
-    lower(normalize(p_text)), 'áàâãäåçéèêëíìîïñóòôõöúùûüýÿ', 'aaaaaaceeeeiiiinooooouuuuyy'
-  )
-$$;
+returns text language plpgsql immutable parallel safe security invoker set search_path = '' as $$
+begin
+  return regexp_replace(normalize(lower(p_text), nfd), '[\u0300-\u036f]+', '', 'g');
+end $$;
 comment on function private.fold is 'A text as it is compared: small letters without accents.';
 
-create function private.day_word(p_company_id uuid, p_day integer)
-returns text language sql immutable security invoker set search_path = '' as $$
-  select p_company_id || ':' || p_day
-$$;
-comment on function private.day_word is 'The word that all messages of a company of one day (since 1970, UTC) share in the index.';
+create function private.hour_of(p_at timestamptz)
+returns integer language plpgsql immutable parallel safe security invoker set search_path = '' as $$
+begin
+  return floor(extract(epoch from greatest(least(p_at, '2200-01-01 00:00:00+00'), '1970-01-01 00:00:00+00')) / 3600);
+end $$;
+comment on function private.hour_of is 'The hour of a time, in hours since 1970, UTC.';
 
-create function private.day_of(p_at timestamptz)
-returns integer language sql immutable security invoker set search_path = '' as $$
-  select floor(extract(epoch from greatest(least(p_at, '2200-01-01 00:00:00+00'), '1970-01-01 00:00:00+00')) / 86400)::integer
+create function private.hours_word(p_company_id uuid, p_hours integer, p_hour integer)
+returns text language plpgsql immutable parallel safe security invoker set search_path = '' as $$
+begin
+  return p_company_id || ':' || p_hours || ':' || p_hour / p_hours;
+end $$;
+comment on function private.hours_word is
+  'The word that all messages of a company share in the index whose hour is in the same 1, 27 or 729 (p_hours) hours.';
+
+create function private.asked_hours(p_company_id uuid, p_first integer, p_last integer)
+returns tsquery language sql immutable security invoker set search_path = '' as $$
+  select coalesce(string_agg(quote_literal(private.hours_word(p_company_id, hours, place * hours)), '|'), quote_literal(p_company_id))::tsquery
+  from (select case when p_last - p_first < 27 then 1 when p_last - p_first < 729 then 27 else 729 end) as unit (hours),
+    generate_series(p_first / hours, p_last / hours) as place
 $$;
-comment on function private.day_of is 'The day of a time, in days since 1970, UTC.';
+comment on function private.asked_hours is 'The messages of a company from one hour to another, and a few around them; all, where p_first is null.';
 
 create function private.message_words(p_company_id uuid, p_at timestamptz, p_body text)
-returns tsvector language sql immutable security invoker set search_path = '' cost 2000 as $$
-  select private.fold(
-      (to_tsvector('pg_catalog.portuguese', normalize(p_body)) || to_tsvector('pg_catalog.english', normalize(p_body)))::text
-    )::tsvector
-    || to_tsvector('pg_catalog.portuguese', private.fold(p_body))
-    || array_to_tsvector(array[p_company_id::text, private.day_word(p_company_id, private.day_of(p_at))])
-$$;
-comment on function private.message_words is 'What a message is found by: its words, its company, its day.';
+returns tsvector language plpgsql immutable parallel safe security invoker set search_path = '' cost 2000 as $$
+declare
+  v_body text := case when p_body is normalized then p_body else normalize(p_body) end;
+  v_portuguese tsvector := to_tsvector('pg_catalog.portuguese', v_body);
+  -- Far from each other, or the last word would stand before the first.
+  v_gap constant tsvector := '_:50';
+  v_words tsvector := v_portuguese || v_gap || to_tsvector('pg_catalog.english', v_body);
+  v_hour integer := private.hour_of(p_at);
+begin
+  -- Folding is half of the work, and most texts of one kind are ASCII.
+  if octet_length(v_body) > length(v_body) then
+    v_words := private.fold(v_words::text)::tsvector;
+    v_portuguese := to_tsvector('pg_catalog.portuguese', private.fold(v_body));
+  end if;
+  return ts_delete(v_words || v_gap || v_portuguese, '_')
+    || array_to_tsvector(array[
+      p_company_id::text, private.hours_word(p_company_id, 1, v_hour), private.hours_word(p_company_id, 27, v_hour),
+      private.hours_word(p_company_id, 729, v_hour)
+    ]);
+end $$;
+comment on function private.message_words is 'What a message is found by: its words, its company, its time.';
 
 create function private.asked_words(p_text text)
 returns tsquery language sql immutable security invoker set search_path = '' as $$
@@ -52,28 +77,34 @@ comment on function private.asked_words is
   'What somebody types, as a query: all words, "these in this order", this or that, -not this.';
 
 create function private.contact_words(p_company_id uuid, p_name text, p_phone text)
-returns tsvector language sql immutable security invoker set search_path = '' cost 500 as $$
-  select array_to_tsvector(array(
-    select p_company_id || ':' || word
+returns tsvector language sql immutable parallel safe security invoker set search_path = '' cost 500 as $$
+  select coalesce(string_agg(format('''%s%s''%s', left(p_company_id::text, 8), part, ':' || place), ' '), '')::tsvector
+  from (
+    select unnest(array[':' || word, '^' || left(word, 1), '^' || left(word, 2)]), null
     from regexp_split_to_table(private.fold(coalesce(p_name, '')), '[^[:alnum:]]+') as word where word <> ''
-    union
-    -- A part of a phone number is how one of its ends begins.
-    select p_company_id || ':' || substr(ltrim(p_phone, '+'), place)
-    from generate_series(1, length(p_phone) - 4) as place
-  ))
+    union all
+    select '#' || substr(p_phone, place + 1, 4), place from generate_series(1, length(p_phone) - 4) as place
+  ) as found (part, place)
 $$;
-comment on function private.contact_words is 'What a contact is found by: the words of the name, and each end of the phone; each for its company alone.';
+comment on function private.contact_words is
+  'What a contact is found by: the words of the name and how they begin, each four digits of the phone in their places; all for its company.';
 
 create function private.asked_contact(p_company_id uuid, p_text text)
 returns tsquery language sql immutable security invoker set search_path = '' as $$
-  select string_agg(quote_literal(p_company_id || ':' || word) || ':*', ' & ')::tsquery
-  from regexp_split_to_table(regexp_replace(private.fold(p_text), '([0-9])[-\s().]+(?=[0-9])', '\1', 'g'), '[^[:alnum:]]+') as word
+  select string_agg(format(case when length(word) < 3 then '''%1$s^%2$s''' else '(''%1$s:%2$s'':*%3$s)' end, mark, word, ' | ' || digits), ' & ')::tsquery
+  from (select left(p_company_id::text, 8)) as company (mark),
+    regexp_split_to_table(regexp_replace(private.fold(p_text), '([0-9])[-\s().]+(?=[0-9])', '\1', 'g'), '[^[:alnum:]]+') as word
+  cross join lateral (
+    select '(' || string_agg(format('''%s#%s''', mark, substr(word, place, 4)), ' <-> ' order by place) || ')'
+    from generate_series(1, length(word) - 3) as place where word ~ '^[0-9]+$'
+  ) as phone (digits)
   where word <> ''
 $$;
-comment on function private.asked_contact is 'The beginnings of all these words; null without a word. A phone may be written with blanks, hyphens and brackets.';
+comment on function private.asked_contact is
+  'The beginnings of all these words, or four and more digits of a phone; null without a word. A phone may be written with blanks, hyphens and brackets.';
 grant execute on function
-  private.fold, private.day_word, private.day_of, private.message_words, private.asked_words, private.contact_words,
-  private.asked_contact
+  private.fold, private.hour_of, private.hours_word, private.asked_hours, private.message_words, private.asked_words,
+  private.contact_words, private.asked_contact
 to authenticated, service_role;
 
 -- Before the first release both tables are empty here, and a file is one transaction.
@@ -102,45 +133,64 @@ create function private.find_messages(
   p_company_id uuid, p_query tsquery, p_newest timestamptz, p_before timestamptz, p_before_id uuid, p_limit integer
 )
 returns table (id uuid, occurred_at timestamptz, rank real)
-language plpgsql stable security definer set search_path = ''
+language plpgsql stable security definer rows 100 set search_path = ''
 set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_indexscan = off
 as $$
 declare
-  v_last integer := private.day_of(least(p_before, p_newest));
-  v_days integer;
+  -- What the index answers by itself: without what must not be said, and in any order.
+  v_tree text := regexp_replace(querytree(p_query), '<(-|[0-9]+)>', '&', 'g');
+  v_is_exact boolean := v_tree = p_query::text;
+  v_last integer := private.hour_of(least(p_before, p_newest));
+  v_hours integer;
   v_when tsquery;
   v_found integer := 0;
-  v_count integer;
+  v_budget integer := 2000;
+  v_said record;
 begin
-  -- The sixth step is all that is older.
-  foreach v_days in array array[1, 3, 9, 27, 81, null] loop
+  -- The tenth step is all that is older.
+  foreach v_hours in array array[1, 3, 9, 27, 81, 243, 729, 2187, 6561, null] loop
     -- Without a word that counts, such as "a", every message would be meant.
-    exit when v_found >= p_limit or numnode(p_query) = 0 or not private.may_search(p_company_id);
-    v_when := case when v_days is null then quote_literal(p_company_id::text) else (
-      select string_agg(quote_literal(private.day_word(p_company_id, day)), '|')
-      from generate_series(v_last - v_days + 1, v_last) as day
-    ) end::tsquery;
-    return query
-    select message.id, message.occurred_at, ts_rank(private.message_words(company_id, message.occurred_at, body), p_query, 1)
-    from (
-      select * from public.messages as said
-      where private.message_words(company_id, said.occurred_at, body) @@ (p_query && v_when)
-        and body <> '' and deleted_at is null and company_id = p_company_id
-        and (said.occurred_at, said.id) < (p_before, p_before_id)
-        and (v_days is not null or said.occurred_at < timestamptz 'epoch' + (v_last + 1) * interval '24 hours')
-      order by said.occurred_at desc, said.id desc limit p_limit - v_found
-    ) as message;
-    get diagnostics v_count = row_count;
-    v_found := v_found + v_count;
-    v_last := v_last - v_days;
+    exit when v_found >= p_limit or v_budget = 0 or numnode(p_query) = 0 or not private.may_search(p_company_id);
+    v_when := private.asked_hours(p_company_id, v_last - v_hours + 1, v_last);
+    for v_said in
+      select said.id, said.occurred_at, read.words
+      from (
+        select * from public.messages as message
+        where private.message_words(company_id, message.occurred_at, body) @@ (
+            case when v_tree in ('', 'T') then v_when else v_tree::tsquery && v_when end
+          )
+          and body <> '' and deleted_at is null
+          -- Said so that no other index has a part in it.
+          and (company_id = p_company_id) is true
+          and (message.occurred_at, message.id) < (p_before, p_before_id)
+          and private.hour_of(message.occurred_at) between coalesce(v_last - v_hours + 1, 0) and v_last
+        order by message.occurred_at desc, message.id desc limit case when v_is_exact then p_limit - v_found else v_budget end
+      ) as said
+      cross join lateral (select private.message_words(company_id, said.occurred_at, body) as words offset 0) as read
+    loop
+      v_budget := v_budget - 1;
+      id := v_said.id;
+      occurred_at := v_said.occurred_at;
+      if v_is_exact or v_said.words @@ p_query then
+        v_found := v_found + 1;
+        rank := ts_rank(v_said.words, p_query, 1);
+        return next;
+        exit when v_found >= p_limit;
+      end if;
+    end loop;
+    v_last := v_last - v_hours;
   end loop;
+  if v_budget = 0 and v_found < p_limit then
+    rank := null;
+    return next;
+  end if;
 end $$;
 comment on function private.find_messages is
-  'The newest p_limit messages of a company that a query means, older than (p_before, p_before_id), each with its rank; the company has none after p_newest.';
+  'The newest p_limit messages of a company that a query means, older than (p_before, p_before_id), each with its rank; the company has none after p_newest. It reads 2000 messages at most, and then says with the last one, without a rank, how far it came.';
 
 -- definer because row level security keeps text search from its index; it checks membership itself.
 create function private.find_contacts(p_company_id uuid, p_query tsquery, p_after_id uuid, p_limit integer)
-returns table (id uuid) language plpgsql stable security definer set search_path = ''
+returns table (id uuid) language plpgsql stable security definer rows 20 set search_path = ''
 set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_indexscan = off
 as $$
 declare
@@ -155,7 +205,7 @@ begin
   -- Of more than 500, the others are not in sight.
   select found.id from (
     select contact.id, coalesce(private.fold(name), '') as sorted from public.contacts as contact
-    where private.contact_words(company_id, name, phone) @@ p_query and company_id = p_company_id
+    where private.contact_words(company_id, name, phone) @@ p_query and (company_id = p_company_id) is true
     limit 500
   ) as found
   where p_after_id is null or (sorted, found.id) > (v_after, p_after_id)
@@ -221,18 +271,22 @@ begin
   end if;
   v_window := case when v_is_ranked then 200 else v_limit + 1 end;
   return (
-    with found as materialized (
+    with seen as materialized (
+      select * from private.find_messages(v_company_id, private.asked_words(p_query), v_newest, v_before, v_before_id, v_window)
+    ), found as materialized (
       select *, row_number() over (order by occurred_at desc, id desc) as age,
         row_number() over (order by case when v_is_ranked then rank end desc, occurred_at desc, id desc) as place
-      from private.find_messages(v_company_id, private.asked_words(p_query), v_newest, v_before, v_before_id, v_window)
+      from seen where rank is not null
     ), next as (
-      -- The rest of these, or what is older than they are.
+      -- The rest of these, or what is older than they are, or than what was read for them.
       select v_before as at, v_before_id as id, v_skip + v_limit as skip
       from found where v_is_ranked and place = v_skip + v_limit + 1
       union all
       select occurred_at, id, 0 from found where v_is_ranked and age = v_window and v_skip + v_limit >= v_window
       union all
       select occurred_at, id, 0 from found where not v_is_ranked and age = v_limit and exists (select from found where age > v_limit)
+      union all
+      select occurred_at, id, 0 from seen where rank is null and not exists (select from found where place > v_skip + v_limit)
     )
     select json_build_object(
       'data', coalesce(json_agg(private.found_message(message, found.rank) order by place), '[]'),
@@ -243,7 +297,7 @@ begin
   );
 end $$;
 comment on function public.search_messages is
-  'Messages with these words ("in this order", or, -not), Portuguese or English, with or without accents. p_sort relevance ranks the newest 200 that match, then the 200 before them; newest is by time. Answers {data, next_cursor}. Raises company_required, company_not_found, invalid_query, invalid_cursor.';
+  'Messages with these words ("in this order", or, -not), Portuguese or English, with or without accents. p_sort relevance ranks the newest 200 that match, then the 200 before them; newest is by time. A search in order or with -not reads 2000 messages at most and may be short, even empty: it ends where next_cursor is null. Answers {data, next_cursor}. Raises company_required, company_not_found, invalid_query, invalid_cursor.';
 
 create function public.search_contacts(
   p_query text, p_company_id uuid default null, p_limit integer default 20, p_cursor text default null
@@ -273,5 +327,5 @@ begin
   );
 end $$;
 comment on function public.search_contacts is
-  'Contacts by name, whose words begin with these, or by a part of the phone; of at most 500. Answers {data, next_cursor}. Raises company_required, company_not_found, invalid_query, invalid_cursor.';
+  'Contacts by name, whose words begin with these, or by four and more digits of the phone in a row; of at most 500. Answers {data, next_cursor}. Raises company_required, company_not_found, invalid_query, invalid_cursor.';
 grant execute on function public.search_messages, public.search_contacts to authenticated, service_role;
