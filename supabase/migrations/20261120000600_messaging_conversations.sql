@@ -56,10 +56,13 @@ create index conversations_in_inbox_order on public.conversations (company_id, l
 -- The inbox narrowed: each list reads one of these in its order.
 create index conversations_by_status on public.conversations (company_id, status, last_message_at desc, id desc);
 create index conversations_by_assignee
-  on public.conversations (company_id, assignee_id, status, last_message_at desc, id desc);
+  on public.conversations (company_id, assignee_id, status, last_message_at desc, id desc) where assignee_id is not null;
+-- Of its own: the planner does not see that those of nobody lie in the order of the index above.
+create index conversations_of_nobody
+  on public.conversations (company_id, status, last_message_at desc, id desc) where assignee_id is null;
 create index conversations_of_instance on public.conversations (company_id, instance_id, last_message_at desc, id desc);
 create index conversations_unread on public.conversations (company_id, last_message_at desc, id desc) where unread > 0;
-create index conversations_of_groups on public.conversations (company_id, last_message_at desc, id desc) where kind <> 'direct';
+create index conversations_by_kind on public.conversations (company_id, kind, last_message_at desc, id desc) where kind <> 'direct';
 create index conversations_waiting on public.conversations (company_id, waiting_since, id) where waiting_since is not null;
 create index conversations_in_rev_order on public.conversations (company_id, rev);
 create index conversations_of_contact on public.conversations (company_id, contact_id);
@@ -290,6 +293,7 @@ returns text[] language sql immutable security invoker set search_path = '' as $
     when p_filter ->> 'sort' = 'waiting' then '{}'
     when p_filter ->> 'unread' = 'true' then '{unread}'
     when p_filter ? 'assignee' then '{assignee,status}'
+    when p_filter ->> 'kind' <> 'direct' then '{kind}'
     when p_filter ? 'instance_id' then '{instance_id}'
     when p_filter ? 'status' then '{status}'
     else '{}'
@@ -297,17 +301,39 @@ returns text[] language sql immutable security invoker set search_path = '' as $
 $$;
 comment on function private.inbox_lead is 'The filters that the index of a list answers; the others pick from what it finds.';
 
+create function private.inbox_condition(p_name text, p_value text)
+returns text language sql immutable security invoker set search_path = '' as $$
+  select case
+    when p_name = 'unread' then case when p_value = 'true' then 'unread > 0' else 'unread = 0' end
+    when p_name = 'assignee' then case when p_value = 'none' then 'assignee_id is null' else format('assignee_id = %L', p_value) end
+    -- As the partial index says it.
+    when p_name = 'kind' and p_value <> 'direct' then format('kind = %L and kind <> ''direct''', p_value)
+    else p_name || ' = ' || quote_literal(p_value)
+  end
+$$;
+comment on function private.inbox_condition is 'One filter of the inbox as SQL; null of none.';
+
 -- The text that is executed holds no value but checked ones, quoted: planned anew for each list,
--- it reads exactly one index, in its order.
-create function private.conversations_in_sight(p_company_id uuid, p_filter jsonb, p_at timestamptz, p_id uuid, p_limit integer)
-returns setof public.conversations language plpgsql stable security invoker set search_path = '' as $$
+-- it reads exactly one index, in its order, and no more of it than the page needs. A table that was
+-- never analysed looks so small that all of it would be read and sorted.
+create function private.conversations_in_sight(
+  p_company_id uuid, p_filter jsonb, p_at timestamptz, p_id uuid, p_window integer, p_most integer
+)
+returns table (place bigint, id uuid, at timestamptz, is_meant boolean)
+language plpgsql stable security invoker set search_path = ''
+set enable_seqscan = off set enable_bitmapscan = off
+as $$
 declare
   v_is_waiting boolean := coalesce(p_filter ->> 'sort' = 'waiting', false);
   v_lead text[] := private.inbox_lead(p_filter);
-  v_assignee text := p_filter ->> 'assignee';
-  v_order text := case when v_is_waiting then 'waiting_since, id' else 'last_message_at desc, id desc' end;
+  v_rest text := coalesce((
+    select string_agg(private.inbox_condition(key, value), ' and ') from jsonb_each_text(p_filter - 'sort' - v_lead)
+  ), 'true');
+  v_order text := case when v_is_waiting then 'at, id' else 'at desc, id desc' end;
   v_page text := format(
-    '(select * from public.conversations where company_id = $1 and %s and %%s order by %s limit $4)',
+    '(select id, %s as at, %s as is_meant from public.conversations where company_id = $1 and %s and %%s order by %s limit $4)',
+    case when v_is_waiting then 'waiting_since' else 'last_message_at' end,
+    format('coalesce(%s, false)', v_rest),
     case when v_is_waiting then 'waiting_since is not null and (waiting_since, id) > ($2, $3)'
       else '(last_message_at, id) < ($2, $3)' end,
     v_order
@@ -315,66 +341,54 @@ declare
   v_pages text;
 begin
   if 'assignee' = any (v_lead) then
-    v_assignee := case v_assignee when 'none' then 'assignee_id is null' else format('assignee_id = %L', v_assignee) end;
-    select string_agg(format(v_page, format('%s and status = %L', v_assignee, status)), ' union all ') into v_pages
+    -- In the order of the index only within one status.
+    select string_agg(format(v_page, format(
+      '%s and status = %L', private.inbox_condition('assignee', p_filter ->> 'assignee'), status
+    )), ' union all ') into v_pages
     from unnest(array['open', 'pending', 'closed']) as status where coalesce(p_filter ->> 'status' = status, true);
   else
-    v_pages := format(v_page, case
-      when 'unread' = any (v_lead) then 'unread > 0'
-      when 'instance_id' = any (v_lead) then format('instance_id = %L', p_filter ->> 'instance_id')
-      when 'status' = any (v_lead) then format('status = %L', p_filter ->> 'status')
-      when p_filter ->> 'kind' <> 'direct' then 'kind <> ''direct'''
-      else 'true'
-    end);
+    v_pages := format(v_page, coalesce(private.inbox_condition(v_lead[1], p_filter ->> v_lead[1]), 'true'));
   end if;
-  return query execute format('select * from (%s) as listed order by %s limit $4', v_pages, v_order)
+  return query execute format(
+    'select * from (select row_number() over () as place, * from (select * from (%s) as listed order by %s limit $4) as ordered) as seen
+     where is_meant or place = $4 limit $5', v_pages, v_order
+  )
   using p_company_id,
     coalesce(p_at, case when v_is_waiting then '-infinity' else 'infinity' end::timestamptz),
     coalesce(p_id, case when v_is_waiting then '00000000-0000-0000-0000-000000000000'
       else 'ffffffff-ffff-ffff-ffff-ffffffffffff' end::uuid),
-    p_limit;
+    p_window, p_most;
 end $$;
 comment on function private.conversations_in_sight is
-  'The next p_limit conversations among which a page is looked for, in its order: those of the leading filter.';
+  'Of the next p_window conversations of the leading filter, in the order of the list, the first p_most that all filters mean, and the last of all.';
 
 grant execute on function
-  private.check_inbox_filter, private.inbox_lead, private.conversations_in_sight
+  private.check_inbox_filter, private.inbox_lead, private.inbox_condition, private.conversations_in_sight
 to authenticated, service_role;
 
 create function private.page_of_inbox(p_company_id uuid, p_filter jsonb, p_cursor text, p_skip integer, p_limit integer, p_window integer, p_fields text[])
 returns json language sql stable security invoker set search_path = '' as $$
   with seen as materialized (
-    select row_number() over () as place, conversation
-    from private.conversations_in_sight(
-      p_company_id, p_filter, private.cursor_time(p_cursor), private.cursor_part(p_cursor, 2)::uuid, p_window
-    ) as conversation
-  ), found as materialized (
-    select row_number() over (order by place) as place, conversation from seen
-    where (select p_filter - 'sort' - private.inbox_lead(p_filter) = '{}') or (
-      coalesce((conversation).status = p_filter ->> 'status', true)
-      and coalesce((conversation).kind = p_filter ->> 'kind', true)
-      and coalesce((conversation).instance_id = (p_filter ->> 'instance_id')::uuid, true)
-      and coalesce(((conversation).unread > 0) = (p_filter ->> 'unread')::boolean, true)
-      and coalesce(coalesce((conversation).assignee_id::text, 'none') = p_filter ->> 'assignee', true)
+    select * from private.conversations_in_sight(
+      p_company_id, p_filter, private.cursor_time(p_cursor), private.cursor_part(p_cursor, 2)::uuid, p_window,
+      case when p_window < 10000 then p_limit + 1 end
     )
+  ), found as materialized (
+    select row_number() over (order by place) as nth, id, at from seen where is_meant
   ), last as (
-    (select conversation from found
-     where place = p_skip + p_limit and exists (select from found where place > p_skip + p_limit))
+    (select at, id from found
+     where nth = p_skip + p_limit and exists (select from found where nth > p_skip + p_limit))
     union all
-    (select conversation from seen where place = p_window)
+    (select at, id from seen where place = p_window)
     limit 1
   )
   select json_build_object(
     'data', coalesce(
-      json_agg(private.row_as_json(to_jsonb(conversation), p_fields) order by place)
-        filter (where place > p_skip and place <= p_skip + p_limit), '[]'
+      json_agg(private.row_as_json((
+        select to_jsonb(conversation) from public.conversations as conversation where conversation.id = found.id
+      ), p_fields) order by nth) filter (where nth > p_skip and nth <= p_skip + p_limit), '[]'
     ),
-    'next_cursor', (
-      select private.page_cursor(
-        case when p_filter ->> 'sort' = 'waiting' then (conversation).waiting_since else (conversation).last_message_at end,
-        (conversation).id::text
-      ) from last
-    ),
+    'next_cursor', (select private.page_cursor(at, id::text) from last),
     'total', case when p_window = 10000 then count(*) end
   ) from found
 $$;
@@ -415,7 +429,9 @@ comment on function public.list_conversations is
 grant execute on function public.list_conversations to authenticated, service_role;
 
 create function public.sync_inbox(p_id uuid, p_after bigint, p_epoch uuid, p_limit integer default 200)
-returns json language sql stable security invoker set search_path = '' as $$
+returns json language sql stable security invoker set search_path = ''
+set enable_seqscan = off set enable_bitmapscan = off
+as $$
   select private.sync_result(epoch, head, reset, row_limit, (
     select jsonb_agg(row order by rev) from (
       (select to_jsonb(c) as row, rev from public.conversations as c

@@ -67,7 +67,7 @@ create function public.list_contacts(
 )
 returns json language plpgsql stable security invoker set search_path = ''
 -- A filter that is not given must vanish from the plan.
-set plan_cache_mode = force_custom_plan
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
   v_company_id uuid := private.acting_company(p_company_id);
@@ -84,7 +84,8 @@ begin
           select contact_id from public.contact_identities
           where company_id = v_company_id and kind = 'phone' and value = private.canonical_phone(p_phone)
         ))
-      order by created_at desc, id desc
+      -- One contact has no order, or the whole list might be walked for it.
+      order by case when p_phone is null then created_at end desc, case when p_phone is null then id end desc
       limit v_limit + 1
     ) as page
   ), v_limit, null, 'created_at', 'id');
