@@ -102,6 +102,8 @@ create index messages_in_rev_order on public.messages (conversation_id, rev);
 create index messages_by_reply_to on public.messages (conversation_id, reply_to) where reply_to is not null;
 create index messages_by_target on public.messages (instance_id, target) where target is not null;
 create index messages_by_author on public.messages (created_by) where created_by is not null;
+-- What is being sent, or nobody knows: an echo may be one of them.
+create index messages_in_flight on public.messages (conversation_id) where status in ('sending', 'unknown');
 -- What a provider has taken and not passed on.
 create index messages_accepted on public.messages (instance_id, accepted_at) where status = 'accepted' and direction = 'out';
 
@@ -356,7 +358,10 @@ create function public.list_messages(
   p_conversation_id uuid, p_company_id uuid default null, p_limit integer default 50, p_cursor text default null,
   p_fields text[] default null, p_if_none_match text default null
 )
-returns json language plpgsql stable security invoker set search_path = '' as $$
+returns json language plpgsql stable security invoker set search_path = ''
+-- Before the first analyse a long conversation looks short enough to be read whole and sorted.
+set enable_seqscan = off set enable_bitmapscan = off
+as $$
 declare
   v_company_id uuid;
   v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
@@ -387,7 +392,9 @@ comment on function public.list_messages is
 grant execute on function public.list_messages to authenticated, service_role;
 
 create function public.sync_conversation(p_id uuid, p_after bigint, p_epoch uuid, p_limit integer default 200)
-returns json language sql stable security invoker set search_path = '' as $$
+returns json language sql stable security invoker set search_path = ''
+set enable_seqscan = off set enable_bitmapscan = off
+as $$
   select private.sync_result(epoch, head, reset, row_limit, (
     select jsonb_agg(row order by rev) from (
       (select to_jsonb(m) as row, rev from public.messages as m
