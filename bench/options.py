@@ -16,9 +16,11 @@ class Options:
     jobs: int = 20_000
     """queue: jobs per measurement; slow contestants get fewer."""
     conversations: int = 100_000
-    """volume: conversations of the one company."""
+    """volume: conversations of all companies."""
     messages: int = 20
-    """volume: messages of each conversation."""
+    """volume: messages of each conversation, about."""
+    data: str = ""
+    """volume: the folder where the data set stays; without one it is made for this run."""
     quick: bool = False
     """queue: fewer jobs and settings, in less than three minutes."""
     rounds: int = 3

@@ -36,9 +36,10 @@ class Product:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Product]:
-    """A fresh database, gateway, fake WhatsApp and API, with one company; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="recado-bench-"))
+async def running(kept: Path | None = None) -> AsyncIterator[Product]:
+    """A fresh database, gateway, fake WhatsApp and API, with one company; gone afterwards, but for
+    what is in the folder `kept`."""
+    folder = kept or Path(tempfile.mkdtemp(prefix="recado-bench-"))
     try:
         async with (
             Stack(folder) as stack,
@@ -54,7 +55,8 @@ async def running() -> AsyncIterator[Product]:
             finally:
                 await database.close()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def settings_of(stack: Stack) -> dict[str, str]:
