@@ -1,6 +1,5 @@
 """Credentials are sealed before the database gets them, and no client gets even that."""
 
-import asyncio
 import base64
 import hashlib
 from dataclasses import replace
@@ -17,6 +16,7 @@ from functions.messaging.credentials import Vault, place_of_address, place_of_nu
 from tests.fixtures import serving
 from tests.messaging import bodies
 from tests.messaging.conftest import Company, Phones
+from tests.messaging.test_provider_faults_end_in_the_right_status import retried
 from tests.tenants import CREDENTIALS_KEY, VAULT, Project, body
 
 
@@ -117,17 +117,18 @@ async def test_without_the_right_key_nothing_is_lost(
             "/api/messages", json=said, headers={"authorization": f"Bearer {agent.token}"}
         )
         assert sent.status_code == 202
-        async with asyncio.timeout(20):
-            while not await company.rows("send_attempts", message_id=f"eq.{said['id']}"):
-                await asyncio.sleep(0.03)
+        await retried(company, said["id"], 1)
     (attempt,) = await company.rows("send_attempts", message_id=f"eq.{said['id']}")
     assert (attempt["outcome"], attempt["code"]) == ("paused", "credentials_unreadable")
     assert await phones.received(number) == []
+    paused = {"id": f"eq.{number.instance_id}", "cooldown_until": "eq.infinity"}
+    assert await company.rows("instances", **paused)
     await database.execute(
         "update private.instance_secrets set credentials = $1 where instance_id = $2::text::uuid",
         VAULT.seal({"access_token": number.key}, place_of_number(number.instance_id)),
         number.instance_id,
     )
+    assert not await company.rows("instances", **paused), "the key ends what waited for it"
     await company.make_due()
     await company.settled()
     assert len(await phones.received(number)) == 1
