@@ -162,12 +162,14 @@ async def people_talk(shop: Shop) -> str:
         changes.edit(number, "LATER", "queres?", at + 5),
         changes.revoke(number, "LATER", at + 6),
     )
-    vote = bodies.text(number, ANA, id="VOTE", at=at + 7)
-    unread = bodies.text(number, ANA, id="VOTE", at=at + 7)
+    unread = bodies.text(number, ANA, id="PIN", at=at + 7)
     unread["data"] |= {"message": None, "messageStubType": "CIPHERTEXT", "messageType": None}
+    pinned = bodies.text(number, ANA, id="PIN", at=at + 7)
+    pinned["data"]["message"] = {"pinInChatMessage": {"key": {"id": "LATER"}, "type": 1}}
+    vote = bodies.text(number, ANA, id="VOTE", at=at + 8)
     poll = {"pollCreationMessageKey": {"id": "LATER"}, "vote": {"selectedOptions": ["sim"]}}
-    vote["data"] |= {"message": {"pollUpdateMessage": poll}, "messageType": "pollUpdateMessage"}
-    await shop.posted(unread, vote)
+    vote["data"]["message"] = {"pollUpdateMessage": poll}
+    await shop.posted(unread, pinned, vote)
     (conversation,) = await shop.company.rows("conversations")
     return str(conversation["id"])
 
