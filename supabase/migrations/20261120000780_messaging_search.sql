@@ -144,7 +144,7 @@ declare
   v_hours integer;
   v_when tsquery;
   v_found integer := 0;
-  v_budget integer := 2000;
+  v_budget integer := 500;
   v_said record;
 begin
   -- The tenth step is all that is older.
@@ -186,7 +186,7 @@ begin
   end if;
 end $$;
 comment on function private.find_messages is
-  'The newest p_limit messages of a company that a query means, older than (p_before, p_before_id), each with its rank; the company has none after p_newest. It reads 2000 messages at most, and then says with the last one, without a rank, how far it came.';
+  'The newest p_limit messages of a company that a query means, older than (p_before, p_before_id), each with its rank; the company has none after p_newest. It reads 500 messages at most, and then says with the last one, without a rank, how far it came.';
 
 -- definer because row level security keeps text search from its index; it checks membership itself.
 create function private.find_contacts(p_company_id uuid, p_query tsquery, p_after_id uuid, p_limit integer)
@@ -297,7 +297,7 @@ begin
   );
 end $$;
 comment on function public.search_messages is
-  'Messages with these words ("in this order", or, -not), Portuguese or English, with or without accents. p_sort relevance ranks the newest 200 that match, then the 200 before them; newest is by time. A search in order or with -not reads 2000 messages at most and may be short, even empty: it ends where next_cursor is null. Answers {data, next_cursor}. Raises company_required, company_not_found, invalid_query, invalid_cursor.';
+  'Messages with these words ("in this order", or, -not), Portuguese or English, with or without accents. p_sort relevance ranks the newest 200 that match, then the 200 before them; newest is by time. A search in order or with -not reads 500 messages at most and may be short, even empty: it ends where next_cursor is null. Answers {data, next_cursor}. Raises company_required, company_not_found, invalid_query, invalid_cursor.';
 
 create function public.search_contacts(
   p_query text, p_company_id uuid default null, p_limit integer default 20, p_cursor text default null

@@ -173,7 +173,7 @@ async def test_pages_hold_every_message_once(
 async def test_few_among_many_that_are_nearly_meant_are_found(
     company: Company, database: asyncpg.Connection, q: str, sort: str
 ) -> None:
-    """A search in order, or without a word, reads 2000 messages at a time."""
+    """A search in order, or without a word, reads 500 messages at a time."""
     id = await company.conversation(company.tenant.meta, "5511987654321")
     await database.execute(
         """insert into messages (
@@ -193,7 +193,7 @@ async def test_few_among_many_that_are_nearly_meant_are_found(
         bodies_found += [row["body"] for row in page["data"]]
         pages += 1
     assert sorted(bodies_found) == [f"verde azul {n}" for n in (1800, 2700, 3600, 4500, 900)]
-    assert pages == 3
+    assert pages >= 9
 
 
 async def test_pages_hold_every_contact_once(
