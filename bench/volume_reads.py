@@ -39,16 +39,16 @@ IN_LONG = """
 """
 # Of what was said: of random conversations a random word with so many letters, or the first two.
 SAID = """
-  select distinct {0} from (
+  select said from (select distinct {0} as said from (
     select body from conversations join messages
       on messages.company_id = conversations.company_id and conversation_id = conversations.id
     where conversations.company_id = $1 and length(body) > 30 order by random() limit 1000
-  ) as some limit 40
+  ) as sample) as given where trim(said) <> '' limit 40
 """
 NAMED = """
-  select distinct {0} from (
+  select said from (select distinct {0} as said from (
     select name, phone from contacts where company_id = $1 order by random() limit 200
-  ) as some limit 40
+  ) as sample) as given where trim(said) <> '' limit 40
 """
 
 
