@@ -105,11 +105,12 @@ async def export_contact(call: Call) -> None:
     id = call.options.id
     company_id = await _company(call, id)
     page = await contacts(call).export(id, company_id)
-    messages = page["messages"]
+    whole = {"contact": page["contact"], "messages": page["messages"], "records": page["records"]}
     while page["next_cursor"]:
-        page = page | await contacts(call).export(id, company_id, cursor=page["next_cursor"])
-        messages += page["messages"]
-    call.out.answer({"contact": page["contact"], "messages": messages})
+        page = await contacts(call).export(id, company_id, cursor=page["next_cursor"])
+        for part in ("messages", "records"):
+            whole[part] += page[part]
+    call.out.answer(whole)
 
 
 async def erase_contact(call: Call) -> None:

@@ -83,8 +83,8 @@ class Contacts:
         return erased
 
     async def continue_erasure(self, id: str, removed: Sequence[str]) -> Json:
-        """Does the next part of an erasure: {done, objects}. The objects are to be removed, and
-        named as `removed` in the next call; an erasure is not done before that."""
+        """Does the next part of an erasure: {done, objects, wait?}. The objects are to be removed,
+        and named as `removed` in the next call; an erasure is not done before that."""
         answer: Json = await self._rpc.call(
             "continue_erasure", {"p_contact_id": id, "p_removed": removed}
         )

@@ -120,12 +120,22 @@ class MergeContacts(BaseModel):
     company_id: UUID | None = None
 
 
+class Record(BaseModel):
+    """A row that tells of a person."""
+
+    table: str
+    row: dict[str, Any]
+
+
 class ExportPage(BaseModel):
-    """A part of what is kept about a contact, newest messages first."""
+    """A part of what is kept about a contact."""
 
     contact: ContactExplanation | None = Field(default=None, description="On the first page.")
-    messages: list[dict[str, Any]]
-    next_cursor: str | None
+    messages: list[dict[str, Any]] = Field(description="With the contact, newest first.")
+    records: list[Record] = Field(
+        description="Whatever else tells of them: bodies of providers, reports, groups, jobs."
+    )
+    next_cursor: str | None = Field(description="A page may be empty and not be the last.")
 
 
 class Erased(BaseModel):

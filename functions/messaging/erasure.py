@@ -10,6 +10,8 @@ from functions.messaging.media import BUCKET
 
 # A part takes a second at most; what is left then does another run.
 MARGIN_SECONDS = 10.0
+# While a worker may still be putting a file of the person into Storage.
+FILE_SECONDS = 5.0
 
 
 def handlers(db: Database, storage: Storage) -> Handlers:
@@ -23,6 +25,8 @@ def handlers(db: Database, storage: Storage) -> Handlers:
         contacts = Contacts(db.as_service())
         part = await contacts.continue_erasure(contact_id, [])
         while not part["done"]:
+            if part.get("wait"):
+                raise Snooze(FILE_SECONDS)
             if context.seconds_left < MARGIN_SECONDS:
                 raise Snooze(1.0)
             if part["objects"]:

@@ -144,9 +144,8 @@ returns void language sql volatile security invoker set search_path = '' as $$
   on conflict do nothing
 $$;
 comment on function private.remember_values is 'A suppression holds for these values too.';
-grant execute on function
-  private.suppression_hashes, private.identities_of, private.matching_suppressions, private.remember_values
-to service_role;
+grant execute on function private.identities_of to authenticated, service_role;
+grant execute on function private.suppression_hashes, private.matching_suppressions, private.remember_values to service_role;
 
 -- definer because an agent may open a conversation, which learns ids, but not write suppressions.
 create function private.identities_carry_suppressions()

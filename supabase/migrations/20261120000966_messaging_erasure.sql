@@ -1,15 +1,19 @@
--- Messaging, erasure: giving a person's data to the person, and removing it for good.
+-- Messaging, erasure: removing a person's data for good.
 --
 -- Erasing makes the contact anonymous at once: no name, no phone, no ids, no address to send to.
--- A job then does the rest in parts, as long as it takes:
+-- A job then does the rest stage by stage, in parts, as long as it takes:
 --
---   messages   in the contact's conversations: tombstones that keep direction, type and times
---   items      bodies of providers in which one of the contact's ids stands
+--   items      bodies of providers in which one of the contact's ids stands, and what only they told
+--   said       messages in the contact's conversations: tombstones with direction, type and times
 --   groups     what the person said or was quoted with there
+--   reports    statuses and changes of messages that never came, by the phone in Meta's message ids
+--   jobs       whose data, result or error tells of the person
+--   heard      broadcasts that Realtime keeps for those who were away
 --   files      of these messages, where no other message has the same one
 --
 -- What stays: the hashes of suppressions, so that nobody writes to the person again; hashes of the
--- ids in private.erasures, so that a restored backup can be erased anew; and who erased when.
+-- ids in private.erasures, so that a restored backup can be erased anew; hashes of the messages'
+-- ids, so that a late report of one is not kept; and who erased when.
 -- Whatever keeps more about a contact removes it in a trigger on contacts.erased_at, whatever
 -- keeps more about a message in one on messages.deleted_at.
 
@@ -23,16 +27,32 @@ create table private.erasures (
   needles text[],
   -- Files whose messages are erased and that Storage still has.
   objects text[] not null default '{}',
-  event_id bigint not null default 0,
-  conversation_id uuid not null default '00000000-0000-0000-0000-000000000000',
+  -- Groups in which the person spoke.
+  groups uuid[] not null default '{}',
+  stage text not null default 'items',
+  -- How far the stage has come, in its own terms; '' at its beginning.
+  place text not null default '',
+  -- What comes in later tells of somebody new.
+  last_event_id bigint not null,
   started_at timestamptz not null default now(),
   done_at timestamptz,
+  constraint a_stage_is_known check (stage in ('items', 'said', 'groups', 'reports', 'jobs', 'heard', 'files')),
   constraint what_is_done_knows_no_ids check ((done_at is null) = (needles is not null))
 );
 comment on table private.erasures is 'Who was erased, by hashes of their ids, and how far an erasure has come.';
 create index erasures_by_company on private.erasures (company_id);
 alter table private.erasures enable row level security;
 grant select, insert, update, delete on private.erasures to service_role;
+
+create table private.erased_messages (
+  instance_id uuid not null references public.instances (id) on delete cascade,
+  id_hash bytea not null,
+  primary key (instance_id, id_hash)
+);
+comment on table private.erased_messages is
+  'Hashes of the ids that providers gave to erased messages: reports of them come for days, and are not kept.';
+alter table private.erased_messages enable row level security;
+grant select, insert, update, delete on private.erased_messages to service_role;
 
 -- Before the first release the table is empty here, and a file is one transaction.
 -- squawk-ignore require-concurrent-index-creation
@@ -41,88 +61,7 @@ create index messages_by_object on public.messages (company_id, (media ->> 'obje
 insert into public.job_types (type, queue, priority, max_attempts) values ('contacts.erase', 'default', 7, 20);
 
 
--- Export ------------------------------------------------------------------------------------
-
-create function private.exported_messages(
-  p_company_id uuid, p_contact_id uuid, p_before timestamptz, p_before_id uuid, p_limit integer
-)
-returns setof public.messages language sql stable security invoker set search_path = '' as $$
-  select message.* from public.conversations as conversation
-  cross join lateral (
-    select * from public.messages
-    where company_id = p_company_id and conversation_id = conversation.id
-      and occurred_at <= p_before and (occurred_at, id) < (p_before, p_before_id)
-    order by occurred_at desc, id desc limit p_limit
-  ) as message
-  where conversation.company_id = p_company_id and conversation.contact_id = p_contact_id
-  order by message.occurred_at desc, message.id desc limit p_limit
-$$;
-comment on function private.exported_messages is 'The newest messages with a contact before (p_before, p_before_id), through any number.';
-grant execute on function private.exported_messages to authenticated, service_role;
-
--- definer because members may not write the audit; it asks itself whether this one may.
-create function private.record_export(p_company_id uuid, p_contact_id uuid)
-returns void language plpgsql volatile security definer set search_path = '' as $$
-begin
-  perform private.require_role(p_company_id, 'admin');
-  perform private.record_contact_operation(p_company_id, 'export', p_contact_id);
-end $$;
-comment on function private.record_export is 'Writes down that somebody took the data of a contact. Raises role_required.';
-grant execute on function private.record_export to authenticated, service_role;
-
-create function public.export_contact(
-  p_id uuid, p_company_id uuid default null, p_limit integer default 200, p_cursor text default null
-)
-returns json language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  v_contact public.contacts := private.visible_contact(p_id, p_company_id);
-  v_company_id uuid := private.acting_company(v_contact.company_id, 'admin');
-  v_limit integer := least(greatest(p_limit, 1), 500);
-  v_before timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
-  v_before_id uuid := coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
-  v_page jsonb;
-begin
-  v_page := (
-    select private.page_result(jsonb_agg(to_jsonb(said) order by occurred_at desc, id desc), v_limit, null, 'occurred_at', 'id')
-    from private.exported_messages(v_company_id, p_id, v_before, v_before_id, v_limit + 1) as said
-  );
-  if p_cursor is null then
-    perform private.record_export(v_company_id, p_id);
-  end if;
-  return jsonb_build_object('messages', v_page -> 'data', 'next_cursor', v_page -> 'next_cursor')
-    || case when p_cursor is null
-      then jsonb_build_object('contact', public.explain_contact(p_id, v_company_id)) else '{}' end;
-end $$;
-comment on function public.export_contact is
-  'All that is kept about a contact, a page at a time: {contact, messages, next_cursor}, newest messages first; only the first page has contact. Raises contact_not_found, role_required, invalid_cursor.';
-grant execute on function public.export_contact to authenticated, service_role;
-
-
 -- Erase -------------------------------------------------------------------------------------
-
-create function private.needles_of(p_identities jsonb)
-returns text[] language sql immutable security invoker set search_path = '' as $$
-  select coalesce(array_agg(distinct needle), '{}') from jsonb_to_recordset(p_identities) as given (kind text, value text)
-  cross join lateral unnest(case
-    -- With and without what WhatsApp adds to or drops from the numbers of some countries.
-    when kind in ('phone', 'wa_id') then array[
-      ltrim(value, '+'), ltrim(private.canonical_phone(value), '+'),
-      regexp_replace(private.canonical_phone(value), '^\+(55[0-9]{2}9|549|52)([0-9]{8}|[0-9]{10})$', '\2')
-    ]
-    -- A name like any other word: only where it is a value of its own.
-    when kind = 'username' then array[to_json(value)::text]
-    else array[value]
-  end) as needle
-  where length(needle) >= 6
-$$;
-comment on function private.needles_of is 'What tells in a body that it is about somebody with these ids.';
-
-create function private.mentions(p_document jsonb, p_needles text[])
-returns boolean language sql immutable security invoker set search_path = '' as $$
-  select exists (select from unnest(p_needles) as needle where position(needle in p_document::text) > 0)
-$$;
-comment on function private.mentions is 'Whether one of these stands anywhere in a document.';
-grant execute on function private.needles_of, private.mentions to service_role;
 
 create function private.start_erasure(p_contact public.contacts)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
@@ -133,8 +72,9 @@ declare
     select id from public.contacts where company_id = v_company_id and p_contact.id in (id, merged_into)
   );
 begin
-  insert into private.erasures (contact_id, company_id, hashes, needles) values (
-    p_contact.id, v_company_id, private.suppression_hashes(v_company_id, v_identities), private.needles_of(v_identities)
+  insert into private.erasures (contact_id, company_id, hashes, needles, last_event_id) values (
+    p_contact.id, v_company_id, private.suppression_hashes(v_company_id, v_identities), private.needles_of(v_identities),
+    coalesce((select max(id) from public.inbound_events where company_id = v_company_id), 0)
   );
   update public.contacts set name = null, phone = null, erased_at = now() where id = any (v_all);
   delete from public.contact_identities where company_id = v_company_id and contact_id = any (v_all);
@@ -190,6 +130,54 @@ grant execute on function public.erase_contact to authenticated, service_role;
 
 
 -- The rest, in parts ------------------------------------------------------------------------
+--
+-- A stage does its next part and answers how far it has come; null when nothing is left to it.
+
+create function private.conversations_of_erasure(p_erasure private.erasures)
+returns uuid[] language sql stable security invoker set search_path = '' as $$
+  select array(
+    select conversation.id from public.contacts as contact
+    join public.conversations as conversation
+      on conversation.company_id = contact.company_id and conversation.contact_id = contact.id
+    where contact.company_id = p_erasure.company_id and p_erasure.contact_id in (contact.id, contact.merged_into)
+    order by conversation.id
+  )
+$$;
+comment on function private.conversations_of_erasure is 'The conversations of an erased contact, through any number.';
+
+create function private.erased_key(p_key text)
+returns text language sql immutable security invoker set search_path = '' as $$
+  select case when p_key like 'erased|%' then p_key
+    else 'erased|' || encode(sha256(convert_to(p_key, 'UTF8')), 'hex') end
+$$;
+comment on function private.erased_key is 'What stays of the key of an item: it may contain the phone.';
+
+create function private.erase_items(p_erasure private.erasures, p_limit integer)
+returns text language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_after bigint := coalesce(nullif(p_erasure.place, ''), '0');
+  v_last bigint;
+  v_ids bigint[];
+begin
+  select max(id), array_agg(id) filter (where is_meant) into v_last, v_ids from private.items_about(
+    p_erasure.company_id, p_erasure.contact_id, p_erasure.needles, v_after, p_erasure.last_event_id, p_limit
+  );
+  delete from public.message_status_events as report using private.names_in(v_ids) as named
+  where report.instance_id = named.instance_id and report.provider_message_id = named.name;
+  delete from public.message_changes as change using private.names_in(v_ids) as named
+  where change.instance_id = named.instance_id and change.target = named.name;
+  delete from public.provider_events
+  where company_id = p_erasure.company_id and inbound_event_id > v_after and inbound_event_id <= v_last
+    and private.mentions(data, p_erasure.needles);
+  update public.inbound_events set
+    raw = null, body_dropped_at = coalesce(body_dropped_at, now()), error = null, dedupe_key = private.erased_key(dedupe_key),
+    -- Not read yet: it never will be.
+    state = case when state = 'received' then 'ignored' else state end
+  where id = any (v_ids);
+  return v_last::text;
+end $$;
+comment on function private.erase_items is
+  'Drops the bodies that tell of the erased person, of the next p_limit items of the company, and the reports and changes that only they explain.';
 
 create function private.erase_messages(p_contact_id uuid, p_ids uuid[])
 returns void language plpgsql volatile security invoker set search_path = '' as $$
@@ -203,6 +191,10 @@ begin
     where name is not null
   )
   where contact_id = p_contact_id;
+  insert into private.erased_messages (instance_id, id_hash)
+  select instance_id, sha256(convert_to(provider_message_id, 'UTF8')) from public.messages
+  where id = any (p_ids) and provider_message_id is not null
+  on conflict do nothing;
   delete from public.message_status_events as report using public.messages as message
   where message.id = any (p_ids) and report.instance_id = message.instance_id
     and report.provider_message_id = message.provider_message_id;
@@ -221,15 +213,9 @@ comment on function private.erase_messages is
   'Leaves tombstones of messages, notes their files for removal, and leaves nothing that providers told about them. The ids that providers gave go too: they contain the phone.';
 
 create function private.erase_said(p_erasure private.erasures, p_limit integer)
-returns boolean language plpgsql volatile security invoker set search_path = '' as $$
+returns text language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_conversations uuid[] := array(
-    select conversation.id from public.contacts as contact
-    join public.conversations as conversation
-      on conversation.company_id = contact.company_id and conversation.contact_id = contact.id
-    where contact.company_id = p_erasure.company_id and p_erasure.contact_id in (contact.id, contact.merged_into)
-    order by conversation.id
-  );
+  v_conversations uuid[] := private.conversations_of_erasure(p_erasure);
   v_ids uuid[];
 begin
   perform private.lock_inbox(p_erasure.company_id);
@@ -242,130 +228,260 @@ begin
     limit p_limit
   );
   perform private.erase_messages(p_erasure.contact_id, v_ids);
-  return cardinality(v_ids) < p_limit;
+  return case when cardinality(v_ids) = p_limit then '' end;
 end $$;
-comment on function private.erase_said is 'Erases up to p_limit messages in the conversations of a contact; true when there are no more.';
+comment on function private.erase_said is 'Erases the next p_limit messages in the conversations of a contact.';
 
-create function private.erase_items(p_erasure private.erasures, p_limit integer)
-returns bigint language plpgsql volatile security invoker set search_path = '' as $$
+create function private.without(p_text text, p_needles text[])
+returns text language plpgsql immutable security invoker set search_path = '' as $$
 declare
-  v_last bigint;
+  v_needle text;
 begin
-  with seen as materialized (
-    select id, raw, error from public.inbound_events
-    where company_id = p_erasure.company_id and id > p_erasure.event_id order by id limit p_limit
-  ), erased as (
-    update public.inbound_events as item set
-      raw = null, body_dropped_at = now(), error = null,
-      -- Not read yet: it never will be.
-      state = case when item.state = 'received' then 'ignored' else item.state end
-    from seen
-    where item.id = seen.id and (
-      private.mentions(seen.raw, p_erasure.needles) or private.mentions(to_jsonb(seen.error), p_erasure.needles)
-    )
-  ), told as (
-    delete from public.provider_events as event using seen
-    where event.inbound_event_id = seen.id and event.company_id = p_erasure.company_id
-      and private.mentions(event.data, p_erasure.needles)
-  )
-  select max(id) into v_last from seen having count(*) = p_limit;
-  return v_last;
+  foreach v_needle in array p_needles loop
+    p_text := replace(p_text, v_needle, '[erased]');
+  end loop;
+  return p_text;
 end $$;
-comment on function private.erase_items is
-  'Drops the bodies that mention the erased person, of the next p_limit items of the company; the last one looked at, or null when all were.';
+comment on function private.without is 'What others wrote, without the ids of the person that they wrote about.';
+
+create function private.erase_in_group(p_erasure private.erasures, p_conversation public.conversations)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_ids uuid[];
+begin
+  perform private.lock_conversation(p_conversation.id, p_conversation.company_id);
+  v_ids := array(
+    select id from public.messages
+    where conversation_id = p_conversation.id and private.mentions(author, p_erasure.needles)
+  );
+  perform private.erase_messages(p_erasure.contact_id, v_ids);
+  update public.messages as message set
+    body = private.without(body, p_erasure.needles),
+    quoted = case when private.mentions(quoted, p_erasure.needles) then null else quoted end,
+    payload = case when private.mentions(payload, p_erasure.needles) then null else payload end,
+    original = case when private.mentions(original, p_erasure.needles) then null else original end,
+    reactions = case when private.mentions(reactions, p_erasure.needles) then null else reactions end
+  where conversation_id = p_conversation.id and private.names_a_person(message, p_erasure.needles);
+  if found or cardinality(v_ids) > 0 then
+    update private.erasures set groups = groups || p_conversation.id where contact_id = p_erasure.contact_id;
+    update public.conversations set last_message_preview = (
+      select private.message_preview(type, body, revoked_at) from public.messages
+      where company_id = p_conversation.company_id and conversation_id = p_conversation.id and deleted_at is null
+      order by occurred_at desc, seq desc limit 1
+    )
+    where id = p_conversation.id;
+  end if;
+end $$;
+comment on function private.erase_in_group is 'Erases what the person said in a group, and where they are named there. The caller holds the lock of the inbox.';
 
 create function private.erase_in_groups(p_erasure private.erasures, p_limit integer)
-returns uuid language plpgsql volatile security invoker set search_path = '' as $$
+returns text language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_conversation public.conversations;
-  v_last uuid;
-  v_ids uuid[];
+  v_last text;
 begin
   perform private.lock_inbox(p_erasure.company_id);
   for v_conversation in
     select * from public.conversations
-    where company_id = p_erasure.company_id and kind <> 'direct' and id > p_erasure.conversation_id
+    where company_id = p_erasure.company_id and kind <> 'direct'
+      and (p_erasure.place = '' or id > nullif(p_erasure.place, '')::uuid)
     order by id limit p_limit
   loop
+    perform private.erase_in_group(p_erasure, v_conversation);
     v_last := v_conversation.id;
-    perform private.lock_conversation(v_conversation.id, v_conversation.company_id);
-    v_ids := array(
-      select id from public.messages
-      where conversation_id = v_conversation.id and private.mentions(author, p_erasure.needles)
-    );
-    perform private.erase_messages(p_erasure.contact_id, v_ids);
-    update public.messages set
-      quoted = case when private.mentions(quoted, p_erasure.needles) then null else quoted end,
-      payload = case when private.mentions(payload, p_erasure.needles) then null else payload end,
-      reactions = case when private.mentions(reactions, p_erasure.needles) then null else reactions end,
-      votes = case when private.mentions(votes, p_erasure.needles) then null else votes end
-    where conversation_id = v_conversation.id
-      and private.mentions(jsonb_build_array(quoted, payload, reactions, votes), p_erasure.needles);
-    update public.conversations set last_message_preview = (
-      select private.message_preview(type, body, revoked_at) from public.messages
-      where company_id = v_conversation.company_id and conversation_id = v_conversation.id and deleted_at is null
-      order by occurred_at desc, seq desc limit 1
-    )
-    where id = v_conversation.id and cardinality(v_ids) > 0;
-    delete from public.message_changes as change using public.messages as message
-    where message.conversation_id = v_conversation.id and change.instance_id = message.instance_id
-      and change.target = message.provider_message_id and private.mentions(to_jsonb(change.actor), p_erasure.needles);
   end loop;
   return v_last;
 end $$;
-comment on function private.erase_in_groups is
-  'Erases what the person said in the next p_limit groups, and where they are named there; the last group looked at, or null when all were.';
-grant execute on function private.erase_messages, private.erase_said, private.erase_items, private.erase_in_groups to service_role;
+comment on function private.erase_in_groups is 'Erases what the person said in the next p_limit groups, and where they are named there.';
+
+create function private.erase_reports(p_erasure private.erasures, p_limit integer)
+returns text language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_instance_id uuid := nullif(split_part(p_erasure.place, ' ', 1), '')::uuid;
+  v_ids text[] := private.reported_ids(v_instance_id, substr(p_erasure.place, 38), p_limit);
+begin
+  delete from public.message_status_events as report
+  where instance_id = v_instance_id and provider_message_id = any (v_ids) and private.mentions(to_jsonb(report), p_erasure.needles);
+  delete from public.message_changes as change
+  where instance_id = v_instance_id and target = any (v_ids) and private.mentions(to_jsonb(change), p_erasure.needles);
+  return private.place_of_reports(p_erasure.company_id, v_instance_id, v_ids);
+end $$;
+comment on function private.erase_reports is
+  'Removes the statuses and changes that name the person, of the next p_limit provider ids of a number.';
+
+create function private.erase_jobs(p_erasure private.erasures, p_limit integer)
+returns text language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_last bigint;
+  v_ids bigint[];
+begin
+  select max(id), array_agg(id) filter (where is_meant) into v_last, v_ids from private.jobs_about(
+    p_erasure.company_id, p_erasure.needles, coalesce(nullif(p_erasure.place, ''), '0')::bigint, p_limit
+  );
+  -- Queues before jobs, as everybody does.
+  perform private.lock_queues(array(select distinct queue from public.queue_jobs where id = any (v_ids)));
+  perform private.end_as_cancelled(array(
+    select id from public.queue_jobs where id = any (v_ids) and completed_at is null for update
+  ));
+  delete from public.queue_jobs where id = any (v_ids);
+  return v_last::text;
+end $$;
+comment on function private.erase_jobs is 'Removes the jobs that tell of the person, of the next p_limit of the company; those not done yet are cancelled.';
+
+-- definer because only the database itself may write to realtime.messages.
+create function private.erase_heard(p_erasure private.erasures, p_limit integer)
+returns text language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_after timestamp := coalesce(nullif(p_erasure.place, ''), '-infinity');
+  v_conversations uuid[] := private.conversations_of_erasure(p_erasure) || p_erasure.groups;
+  v_last timestamp;
+begin
+  -- Those of one transaction have one time.
+  select max(inserted_at) into v_last from (
+    select inserted_at from realtime.messages
+    where extension = 'broadcast' and private and inserted_at > v_after order by inserted_at limit p_limit
+  ) as heard;
+  delete from realtime.messages as heard
+  where extension = 'broadcast' and private and inserted_at > v_after and inserted_at <= v_last
+    and exists (select from public.versions where scope = heard.topic and company_id = p_erasure.company_id)
+    and (
+      topic = any (array(select 'conversation:' || id from unnest(v_conversations) as id))
+      or private.mentions(heard.payload, p_erasure.needles || v_conversations::text[])
+    );
+  return v_last::text;
+end $$;
+comment on function private.erase_heard is
+  'Removes the broadcasts that tell of the person, or of the conversations they spoke in, of the next p_limit that Realtime keeps. Whoever missed them reads the truth: see *_realtime.sql.';
+grant execute on function
+  private.conversations_of_erasure, private.erased_key, private.erase_items, private.erase_messages, private.erase_said,
+  private.without, private.erase_in_group, private.erase_in_groups, private.erase_reports, private.erase_jobs, private.erase_heard
+to service_role;
+
+create function private.files_to_remove(p_erasure private.erasures)
+returns text[] language sql stable security invoker set search_path = '' as $$
+  -- What another message has too is that one's.
+  select array(
+    select name from unnest(p_erasure.objects) as name
+    where not exists (
+      select from public.messages where company_id = p_erasure.company_id and media ->> 'object' = name
+    )
+  )
+$$;
+comment on function private.files_to_remove is
+  'The files of erased messages that no other message has. The caller holds the lock of the inbox, under which messages come to name files.';
+
+create function private.files_are_on_the_way(p_erasure private.erasures)
+returns boolean language sql stable security invoker set search_path = '' as $$
+  select exists (
+    select from public.queue_jobs as job
+    join public.messages as message on message.id::text = job.data ->> 'message_id' and message.media is null
+    where job.lane_id in (
+      select id from private.queue_lanes where queue = 'media' and company_id = p_erasure.company_id
+    ) and job.completed_at is null and job.type = 'messages.fetch_media' and job.lease_until > now()
+  )
+$$;
+comment on function private.files_are_on_the_way is
+  'Whether a worker may still be putting a file of an erased message into Storage: then it is removed after that.';
 
 create function private.erase_next(p_erasure private.erasures)
 returns boolean language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_event_id bigint;
-  v_conversation_id uuid;
+  v_stages text[] := '{items,said,groups,reports,jobs,heard,files}';
+  v_place text;
 begin
-  if not private.erase_said(p_erasure, 500) then
-    return false;
-  end if;
-  v_event_id := private.erase_items(p_erasure, 1000);
-  if v_event_id is not null then
-    update private.erasures set event_id = v_event_id where contact_id = p_erasure.contact_id;
-    return false;
-  end if;
-  v_conversation_id := private.erase_in_groups(p_erasure, 10);
-  update private.erasures set conversation_id = v_conversation_id
-  where contact_id = p_erasure.contact_id and v_conversation_id is not null;
-  return v_conversation_id is null;
+  case p_erasure.stage
+    when 'items' then v_place := private.erase_items(p_erasure, 1000);
+    when 'said' then v_place := private.erase_said(p_erasure, 500);
+    when 'groups' then v_place := private.erase_in_groups(p_erasure, 10);
+    when 'reports' then v_place := private.erase_reports(p_erasure, 2000);
+    when 'jobs' then v_place := private.erase_jobs(p_erasure, 2000);
+    when 'heard' then v_place := private.erase_heard(p_erasure, 2000);
+    else null;
+  end case;
+  update private.erasures set
+    place = coalesce(v_place, ''),
+    stage = case when v_place is null then coalesce(v_stages[array_position(v_stages, stage) + 1], stage) else stage end
+  where contact_id = p_erasure.contact_id;
+  return p_erasure.stage = 'files';
 end $$;
-comment on function private.erase_next is 'Does the next part of an erasure in the database; true when nothing is left there.';
-grant execute on function private.erase_next to service_role;
+comment on function private.erase_next is 'Does the next part of an erasure in the database; true when only files are left.';
+grant execute on function private.files_to_remove, private.files_are_on_the_way, private.erase_next to service_role;
 
 create function public.continue_erasure(p_contact_id uuid, p_removed text[] default '{}')
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_erasure private.erasures;
-  v_is_last boolean;
 begin
-  update private.erasures set objects = array(
-    select name from unnest(objects) as name
-    -- What another message has too is that one's.
-    where name <> all (p_removed) and not exists (
-      select from public.messages where company_id = erasures.company_id and media ->> 'object' = name
-    )
-  )
-  where contact_id = p_contact_id and cardinality(objects) > 0;
+  perform private.lock_inbox(company_id) from private.erasures where contact_id = p_contact_id and stage = 'files';
+  update private.erasures set objects = array(select unnest(objects) except select unnest(p_removed))
+  where contact_id = p_contact_id and objects && p_removed;
   select * into v_erasure from private.erasures where contact_id = p_contact_id;
   if v_erasure.contact_id is null or v_erasure.done_at is not null then
     return json_build_object('done', true, 'objects', '[]'::json);
   end if;
-  if cardinality(v_erasure.objects) > 0 then
-    return json_build_object('done', false, 'objects', to_json(v_erasure.objects[1:500]));
+  if not private.erase_next(v_erasure) then
+    return json_build_object('done', false, 'objects', '[]'::json);
   end if;
-  v_is_last := private.erase_next(v_erasure);
-  update private.erasures set needles = null, done_at = now()
-  where contact_id = p_contact_id and v_is_last and cardinality(objects) = 0
+  if private.files_are_on_the_way(v_erasure) then
+    return json_build_object('done', false, 'objects', '[]'::json, 'wait', true);
+  end if;
+  update private.erasures set objects = private.files_to_remove(erasures) where contact_id = p_contact_id
   returning * into v_erasure;
-  return json_build_object('done', v_erasure.done_at is not null, 'objects', '[]'::json);
+  update private.erasures set needles = null, groups = '{}', done_at = now()
+  where contact_id = p_contact_id and cardinality(objects) = 0;
+  return json_build_object('done', found, 'objects', to_json(v_erasure.objects[1:500]));
 end $$;
 comment on function public.continue_erasure is
-  'Does the next part of an erasure, small enough for one call: {done, objects}. The caller removes the objects from Storage and says so in p_removed of the next call. Repeating it does no harm.';
+  'Does the next part of an erasure, small enough for one call: {done, objects, wait?}. The caller removes the objects from Storage and says so in p_removed of the next call; with wait it asks again in some seconds. Repeating it does no harm.';
 grant execute on function public.continue_erasure to service_role;
+
+
+-- What comes late ---------------------------------------------------------------------------
+
+create function private.reports_of_erased_messages()
+returns trigger language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if exists (
+    select from private.erased_messages where instance_id = new.instance_id
+      and id_hash = sha256(convert_to(to_jsonb(new) ->> tg_argv[0], 'UTF8'))
+  ) then
+    perform set_config('recado.erased_event_id', private.current_event()::text, true);
+    return null;
+  end if;
+  return new;
+end $$;
+comment on function private.reports_of_erased_messages is 'What providers still tell of an erased message is not kept.';
+create trigger reports_of_erased_messages before insert on public.message_status_events
+  for each row execute function private.reports_of_erased_messages('provider_message_id');
+create trigger changes_of_erased_messages before insert on public.message_changes
+  for each row execute function private.reports_of_erased_messages('target');
+
+create function private.items_forget_erased_messages()
+returns trigger language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if current_setting('recado.erased_event_id', true) = new.id::text then
+    new.raw := null;
+    new.body_dropped_at := now();
+    new.dedupe_key := private.erased_key(new.dedupe_key);
+  end if;
+  return new;
+end $$;
+comment on function private.items_forget_erased_messages is 'Of an item about an erased message only that it came is kept.';
+create trigger items_forget_erased_messages before update of state on public.inbound_events for each row
+  when (old.state = 'received' and new.state = 'processed')
+  execute function private.items_forget_erased_messages();
+
+create function private.items_of_erased_people()
+returns trigger language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  return case when not exists (
+    select from public.inbound_events
+    where endpoint_id = new.endpoint_id and dedupe_key = private.erased_key(new.dedupe_key)
+  ) then new end;
+end $$;
+comment on function private.items_of_erased_people is 'An item that was erased and is delivered again is a duplicate, though only the hash of its key is known.';
+create trigger items_of_erased_people before insert on public.inbound_events
+  for each row execute function private.items_of_erased_people();
+grant execute on function
+  private.reports_of_erased_messages, private.items_forget_erased_messages, private.items_of_erased_people
+to service_role;

@@ -1,8 +1,6 @@
 """What is kept about a person can be taken out, and erased so that no table shows it any more."""
 
-import base64
-import time
-from dataclasses import dataclass, replace
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -12,100 +10,9 @@ import pytest
 
 from tests.messaging import bodies
 from tests.messaging.conftest import Company
-from tests.tenants import Person
+from tests.messaging.somebody import OTHER, call, everything, live, readable, traces, words
 
 Json = dict[str, Any]
-
-OTHER = "5547990000001"
-
-
-@dataclass(frozen=True, slots=True)
-class Somebody:
-    """A person whose every trace is nobody else's in the database. `contact` is their id."""
-
-    digits: str
-    contact: str = ""
-
-    @property
-    def phone(self) -> str:
-        return f"55479{self.digits}"
-
-    @property
-    def lid(self) -> str:
-        return f"{self.digits[::-1]}123456"
-
-    @property
-    def name(self) -> str:
-        return f"Zwölf{self.digits}"
-
-    @property
-    def body(self) -> str:
-        return f"segredo xylo{self.digits[:6]}"
-
-    @property
-    def traces(self) -> tuple[str, ...]:
-        return (self.digits, self.lid, self.name, self.body)
-
-
-TEXTS = """
-  select table_schema || '.' || table_name as name from information_schema.tables
-  where table_type = 'BASE TABLE' and table_schema in ('public', 'private', 'auth', 'storage')
-"""
-
-
-async def call(
-    shop: Company, method: str, path: str, person: Person | None = None, **content: Any
-) -> httpx.Response:
-    token = (person or shop.tenant.people["admin"]).token
-    headers = {"authorization": f"Bearer {token}"}
-    return await shop.api.http.request(method, path, headers=headers, **content)
-
-
-async def traces(database: asyncpg.Connection, who: Somebody) -> list[tuple[str, str]]:
-    """(table, trace) of every row in the whole database that tells of the person."""
-    found = []
-    for row in await database.fetch(TEXTS):
-        for trace in who.traces:
-            query = f"select count(*) from {row['name']} as t where t::text like $1"
-            if await database.fetchval(query, f"%{trace}%"):
-                found.append((row["name"], trace))
-    return found
-
-
-async def live(shop: Company) -> Somebody:
-    """Somebody who did all that leaves traces."""
-    who = Somebody(f"9{uuid4().int % 10**7:07}")
-    evolution, meta = shop.tenant.numbers
-    jid = f"{who.phone}@s.whatsapp.net"
-    wamid = "wamid." + base64.b64encode(f"..{who.phone}".encode()).decode()
-    group = bodies.text(evolution, "x", who.body, name=who.name)
-    group["data"]["key"] |= {"remoteJid": "120363000000000001@g.us", "participant": jid}
-    by_lid = bodies.text(evolution, "x", "oi", name=who.name)
-    by_lid["data"]["key"] |= {"remoteJid": f"{who.lid}@lid", "remoteJidAlt": jid}
-    seen = {"remoteJid": jid, "pushName": who.name}
-    await shop.post(
-        evolution,
-        bodies.text(evolution, who.phone, who.body, name=who.name),
-        bodies.text(evolution, OTHER, "outra pessoa", name="Outra"),
-        by_lid,
-        group,
-        bodies.evolution(evolution, "contacts.upsert", [seen]),
-        bodies.evolution(evolution, "nonsense.event", {"jid": who.phone, "text": who.body}),
-    )
-    # Meta writes the phone without the ninth digit.
-    wa_id = f"5547{who.digits}"
-    said = bodies.text(meta, wa_id, who.body, name=who.name, id=wamid, at=int(time.time()))
-    await shop.post(meta, said, bodies.status(meta, wa_id, wamid + "x", "delivered"))
-    await shop.settled()
-    (contact,) = await shop.rows("contacts", phone=f"eq.+{who.phone}")
-    for number in (evolution, meta):
-        message = {"id": str(uuid4()), "instance_id": number.instance_id, "to": f"+{who.phone}"}
-        answer = await shop.api.send(shop.tenant.people["agent"], message | {"body": who.body})
-        assert answer.status_code == 202, answer.text
-    await shop.settled()
-    what = {"contact_id": contact["id"], "note": f"ligou {who.name}"}
-    await call(shop, "POST", "/api/suppressions", json=what)
-    return replace(who, contact=str(contact["id"]))
 
 
 async def erase(shop: Company, contact: str) -> httpx.Response:
@@ -114,31 +21,60 @@ async def erase(shop: Company, contact: str) -> httpx.Response:
     return answer
 
 
-async def test_no_table_tells_of_an_erased_person(
-    connected_company: Company, database: asyncpg.Connection
+async def test_nothing_anywhere_tells_of_an_erased_person(
+    connected_company: Company, whatsapp: httpx.AsyncClient, database: asyncpg.Connection
 ) -> None:
+    """Every column of every table, and every file: generated, so that none can be forgotten."""
     shop = connected_company
-    who = await live(shop)
-    before = {trace for _, trace in await traces(database, who)}
-    assert before == set(who.traces)
+    who = await live(shop, whatsapp)
+    before = await traces(shop, database, who)
+    assert {
+        "contacts", "contact_identities", "conversations", "messages", "message_changes",
+        "message_status_events", "inbound_events", "provider_events", "queue_jobs", "suppressions",
+        "realtime.messages_all",
+    } <= before  # fmt: skip
+    assert [place for place in before if place.startswith(shop.id)], "a file"
     messages = await shop.rows("messages")
     answer = await erase(shop, who.contact)
     assert answer.status_code == 202, answer.text
-    assert await traces(database, who) == []
+    assert await traces(shop, database, who) == set()
     # The others, and what can be counted, are there as before.
     assert len(await shop.rows("messages")) == len(messages)
     assert [row["name"] for row in await shop.rows("contacts", phone=f"eq.+{OTHER}")] == ["Outra"]
     assert await shop.rows("messages", body="eq.outra pessoa")
+    assert await shop.rows("messages", body="eq.@[erased] concordo")
     others = [row for row in await shop.rows("inbound_events") if OTHER in str(row["raw"])]
     assert others
 
 
+async def test_what_comes_late_is_not_kept(
+    connected_company: Company, whatsapp: httpx.AsyncClient, database: asyncpg.Connection
+) -> None:
+    """Providers repeat items for a week, and report of messages for longer."""
+    shop, number = connected_company, connected_company.tenant.meta
+    who = await live(shop, whatsapp)
+    said = bodies.text(number, who.wa_id, who.word("meta"), name=who.name, id=who.wamid("late"))
+    await shop.post(number, said)
+    await shop.settled()
+    await erase(shop, who.contact)
+    revoke = {"id": who.wamid("revoke"), "from": who.wa_id, "timestamp": "1", "type": "revoke"}
+    revoke |= {"revoke": {"original_message_id": who.wamid("late")}}
+    await shop.post(
+        number,
+        said,
+        bodies.status(number, who.wa_id, who.wamid("late"), "read"),
+        bodies.meta(number, "messages", {"messages": [revoke]}),
+    )
+    await shop.settled()
+    assert await traces(shop, database, who) == set()
+
+
 async def test_nobody_writes_to_an_erased_person_again(
-    connected_company: Company, database: asyncpg.Connection
+    connected_company: Company, whatsapp: httpx.AsyncClient, database: asyncpg.Connection
 ) -> None:
     """The hash of the opt-out stays; the old thread sends nothing."""
     shop, number = connected_company, connected_company.tenant.evolution
-    who = await live(shop)
+    who = await live(shop, whatsapp)
     threads = await shop.rows("conversations", contact_id=f"eq.{who.contact}")
     await erase(shop, who.contact)
     ask = {"p_identities": [{"kind": "wa_id", "value": who.phone}], "p_company_id": shop.id}
@@ -153,18 +89,22 @@ async def test_nobody_writes_to_an_erased_person_again(
     assert [row["error_code"] for row in rows] == ["contact_erased", "suppressed"]
 
 
-async def test_who_writes_again_is_somebody_new(connected_company: Company) -> None:
+async def test_who_writes_again_is_somebody_new(
+    connected_company: Company, whatsapp: httpx.AsyncClient
+) -> None:
     shop, number = connected_company, connected_company.tenant.evolution
-    who = await live(shop)
+    who = await live(shop, whatsapp)
     await erase(shop, who.contact)
     thread = await shop.conversation(number, who.phone)
     (row,) = await shop.rows("conversations", id=f"eq.{thread}")
     assert row["contact_id"] != who.contact
 
 
-async def test_erasing_twice_is_once_and_written_down(connected_company: Company) -> None:
+async def test_erasing_twice_is_once_and_written_down(
+    connected_company: Company, whatsapp: httpx.AsyncClient
+) -> None:
     shop = connected_company
-    who = await live(shop)
+    who = await live(shop, whatsapp)
     first, second = [await erase(shop, who.contact) for _ in range(2)]
     assert first.json() == second.json()
     rows = await shop.rows("contact_operations", operation="eq.erase")
@@ -174,10 +114,10 @@ async def test_erasing_twice_is_once_and_written_down(connected_company: Company
 
 
 async def test_an_erased_item_is_not_read_again(
-    connected_company: Company, database: asyncpg.Connection
+    connected_company: Company, whatsapp: httpx.AsyncClient, database: asyncpg.Connection
 ) -> None:
     shop = connected_company
-    who = await live(shop)
+    who = await live(shop, whatsapp)
     await erase(shop, who.contact)
     answer = await shop.project.rpc(
         "reprocess_inbound", {"p_company_id": shop.id, "p_state": "processed"}
@@ -185,55 +125,96 @@ async def test_an_erased_item_is_not_read_again(
     assert answer["next_cursor"] is None
     await shop.api.tick()
     await shop.settled()
-    assert await traces(database, who) == []
+    assert await traces(shop, database, who) == set()
 
 
 async def test_what_was_merged_is_erased_with_it(
-    connected_company: Company, database: asyncpg.Connection
+    connected_company: Company, whatsapp: httpx.AsyncClient, database: asyncpg.Connection
 ) -> None:
     shop, number = connected_company, connected_company.tenant.evolution
     kept = await shop.conversation(number, "5531900000002")
     (row,) = await shop.rows("conversations", id=f"eq.{kept}")
-    who = await live(shop)
+    who = await live(shop, whatsapp)
     params = {"p_kept_id": row["contact_id"], "p_other_id": who.contact}
     await shop.project.rpc("merge_contacts", params | {"p_company_id": shop.id})
     refused = await call(shop, "DELETE", f"/api/contacts/{who.contact}")
     assert (refused.status_code, refused.json()["code"]) == (409, "contact_merged")
     await erase(shop, row["contact_id"])
-    assert await traces(database, who) == []
+    assert await traces(shop, database, who) == set()
 
 
-async def test_an_export_is_complete_and_written_down(connected_company: Company) -> None:
-    shop = connected_company
-    who = await live(shop)
+async def exported(shop: Company, contact: str, limit: int) -> list[Json]:
+    """The pages of an export."""
     pages: list[Json] = []
     cursor = None
     while not pages or cursor:
-        params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
-        answer = await call(shop, "GET", f"/api/contacts/{who.contact}/export", params=params)
+        params = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+        answer = await call(shop, "GET", f"/api/contacts/{contact}/export", params=params)
         assert answer.status_code == 200, answer.text
         pages.append(answer.json())
         cursor = pages[-1]["next_cursor"]
+    return pages
+
+
+async def test_an_export_holds_whatever_an_erasure_removes(
+    connected_company: Company, whatsapp: httpx.AsyncClient, database: asyncpg.Connection
+) -> None:
+    shop = connected_company
+    who = await live(shop, whatsapp)
+    # Broadcasts are copies of rows.
+    known = await words(shop, database, who, without=("realtime.",))
+    assert len(known) > 15, known
+    pages = await exported(shop, who.contact, 2)
+    text = readable(json.dumps(pages, ensure_ascii=False))
+    assert {word for word in known if word not in text} == set()
+    for form in (who.phone, who.wa_id, who.lid):
+        assert form in text
+    # Row by row, it is what the erasure then changes.
+    rows = [record for page in pages for record in page["records"]]
+    assert {record["table"] for record in rows} == {
+        "inbound_events", "message_changes", "message_status_events", "messages",
+        "provider_events", "queue_jobs", "send_attempts",
+    }  # fmt: skip
+    held = await everything(database)
+    for table, key in (("inbound_events", "id"), ("provider_events", "id"), ("queue_jobs", "id")):
+        told = {str(each["row"][key]) for each in rows if each["table"] == table}
+        expected = {
+            line.lstrip("(").partition(",")[0]
+            for line in held[table].splitlines()
+            if any(trace in readable(line) for trace in who.traces)
+        }
+        assert expected <= told, table
+
+
+async def test_an_export_is_paged_and_written_down(
+    connected_company: Company, whatsapp: httpx.AsyncClient
+) -> None:
+    shop = connected_company
+    who = await live(shop, whatsapp)
+    pages = await exported(shop, who.contact, 2)
     assert ["contact" in page for page in pages] == [True] + [False] * (len(pages) - 1)
     told = pages[0]["contact"]
-    assert (told["name"], told["phone"]) == (who.name, f"+{who.phone}")
-    assert [row["evidence"]["note"] for row in told["suppressions"]] == [f"ligou {who.name}"]
+    assert told["phone"] == f"+{who.phone}"
+    assert who.word("note") in [row["evidence"].get("note") for row in told["suppressions"]]
     threads = [row["id"] for row in told["conversations"]]
     expected = [
         row["id"] for row in await shop.rows("messages") if row["conversation_id"] in threads
     ]
-    exported = [row["id"] for page in pages for row in page["messages"]]
-    assert sorted(exported) == sorted(expected)
-    assert len(exported) > 3
-    rows = await shop.rows("contact_operations")
-    assert [row["operation"] for row in rows] == ["export"]
+    messages = [row["id"] for page in pages for row in page["messages"]]
+    assert sorted(messages) == sorted(expected)
+    rows = await shop.rows("contact_operations", operation="eq.export")
+    assert [row["contact_id"] for row in rows] == [who.contact]
+    path = f"/api/contacts/{who.contact}/export"
+    for cursor in ("items:x", "files:", "groups:1"):
+        answer = await call(shop, "GET", path, params={"cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor"), cursor
 
 
 async def test_files_go_too_but_for_those_of_others(
-    connected_company: Company, database: asyncpg.Connection
+    connected_company: Company, whatsapp: httpx.AsyncClient, database: asyncpg.Connection
 ) -> None:
     shop = connected_company
-    who = await live(shop)
+    who = await live(shop, whatsapp)
     (mine, ours) = (f"{shop.id}/{letter * 64}" for letter in "ab")
     secret = {"apikey": shop.project.secret_key}
     secret |= {"authorization": f"Bearer {shop.project.secret_key}", "content-type": "text/plain"}
@@ -242,7 +223,9 @@ async def test_files_go_too_but_for_those_of_others(
         put = await shop.project.http.post(f"{store}/{name}", content=b"x", headers=secret)
         assert put.status_code == 200, put.text
     (other,) = await shop.rows("messages", body="eq.outra pessoa")
-    told = await shop.rows("messages", body=f"eq.{who.body}", direction="eq.in", order="seq")
+    threads = await shop.rows("conversations", contact_id=f"eq.{who.contact}")
+    said = {"conversation_id": f"eq.{threads[0]['id']}", "direction": "eq.in"}
+    told = await shop.rows("messages", **said, order="seq")
     for message, name in ((told[0], mine), (told[1], ours), (other, ours)):
         media = {"media": {"state": "stored", "object": name}}
         await shop.project.update("messages", media, id=f"eq.{message['id']}")
