@@ -14,6 +14,7 @@ from functions.core import parts, problems
 from functions.core.auth import Authenticator
 from functions.core.db import Database
 from functions.core.http import HttpClient
+from functions.core.open_internet import OpenInternet
 from functions.core.settings import Settings
 from functions.core.storage import Storage
 from functions.jobs import jobs_routes, queue_routes
@@ -77,12 +78,23 @@ class Health(BaseModel):
 PROVIDER_KEEPALIVE_SECONDS = 2.0
 # A send waits seconds for its answer, and two drains may overlap, with 16 sends each.
 PROVIDER_CONNECTIONS = 32
+# Files go one at a time, and people's links beside them.
+STORAGE_CONNECTIONS = 8
 
 
-def create_runner(settings: Settings, db: Database, outside: HttpClient) -> Runner:
-    """A runner with the handlers of all rooms; `outside` calls the providers."""
+def provider_client(settings: Settings) -> HttpClient:
+    """Calls the servers of providers, whose addresses companies and webhooks name."""
+    network = None if settings.allow_private_servers else OpenInternet()
+    return HttpClient(PROVIDER_KEEPALIVE_SECONDS, PROVIDER_CONNECTIONS, network)
+
+
+def create_runner(
+    settings: Settings, db: Database, outside: HttpClient, storage: Storage | None = None
+) -> Runner:
+    """A runner with the handlers of all rooms; `outside` calls the providers, and Storage too
+    where that is not given."""
     vault = Vault(settings.credentials_key)
-    storage = Storage(settings, outside)
+    storage = storage or Storage(settings, outside)
     handlers = {
         **messaging_handlers.handlers(db, vault, outside, PROVIDERS, storage),
         **media.handlers(db, vault, outside, PROVIDERS, storage, media.Limits.of(settings)),
@@ -92,16 +104,20 @@ def create_runner(settings: Settings, db: Database, outside: HttpClient) -> Runn
 
 
 def _install_parts(
-    app: FastAPI, settings: Settings, db: Database, http: HttpClient, to_providers: HttpClient
+    app: FastAPI,
+    settings: Settings,
+    db: Database,
+    http: HttpClient,
+    to_providers: HttpClient,
+    storage: Storage,
 ) -> None:
-    runner = create_runner(settings, db, to_providers)
+    runner = create_runner(settings, db, to_providers, storage)
     drain = BackgroundDrain(runner, settings.inbound_drain_seconds)
     queue = Queue(db)
     ticks = Ticks(settings, queue, runner, http)
     vault = Vault(settings.credentials_key)
     private = settings.allow_private_servers
     numbers = Numbers(db, vault, to_providers, PROVIDERS, private_servers=private)
-    storage = Storage(settings, to_providers)
     auth = Authenticator(settings, db, http)
     endpoints = Endpoints(db, vault, PROVIDERS)
     parts.install(app, [settings, db, auth, queue, ticks, drain, numbers, storage, endpoints])
@@ -110,7 +126,8 @@ def _install_parts(
 def create_app(settings: Settings) -> FastAPI:
     """The API. Needs no network and no settings to be made; what is missing, its calls tell."""
     http = HttpClient()
-    to_providers = HttpClient(PROVIDER_KEEPALIVE_SECONDS, PROVIDER_CONNECTIONS)
+    to_providers = provider_client(settings)
+    to_storage = HttpClient(connections=STORAGE_CONNECTIONS)
     db = Database(settings, http)
 
     @asynccontextmanager
@@ -118,6 +135,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await http.close()
         await to_providers.close()
+        await to_storage.close()
 
     app = FastAPI(
         lifespan=lifespan,
@@ -128,7 +146,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    _install_parts(app, settings, db, http, to_providers)
+    _install_parts(app, settings, db, http, to_providers, Storage(settings, to_storage))
     for routes in ROUTES:
         app.include_router(routes)
 

@@ -14,6 +14,7 @@ from functions.cli.command import Call, Commands, add_command
 from functions.cli.times import seconds
 from functions.core.errors import Unavailable
 from functions.core.http import HttpClient
+from functions.core.storage import Storage
 from functions.jobs.models import DrainReport
 from functions.jobs.schedules import Schedules
 
@@ -38,17 +39,19 @@ def add(commands: Commands) -> None:
 
 async def work_jobs(call: Call) -> None:
     # The whole application: other commands do without.
-    from functions.app import PROVIDER_CONNECTIONS, PROVIDER_KEEPALIVE_SECONDS, create_runner
+    from functions.app import create_runner, provider_client
 
     await call.db.as_service().call("health", {})
     _log_to_stderr()
-    outside = HttpClient(PROVIDER_KEEPALIVE_SECONDS, PROVIDER_CONNECTIONS)
+    outside, to_storage = provider_client(call.settings), HttpClient()
     settings = replace(call.settings, worker_name=socket.gethostname())
-    worker = _Worker(call, create_runner(settings, call.db, outside))
+    storage = Storage(settings, to_storage)
+    worker = _Worker(call, create_runner(settings, call.db, outside, storage))
     try:
         await worker.run()
     finally:
         await outside.close()
+        await to_storage.close()
 
 
 class _Worker:

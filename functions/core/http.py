@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import httpcore
 import httpx
 
 # Enough for what one process can ask of a database 10 ms away. Each more costs CPU on every
@@ -22,14 +23,19 @@ class HttpClient:
 
     An idle connection is used again for `keepalive_seconds`: less than the server keeps it, or a
     request meets a closing connection, and whether it was taken is unknown. All connections are
-    kept, since opening one costs as much as several requests.
+    kept, since opening one costs as much as several requests. `network` makes them: for servers
+    that others name it is core/open_internet.py.
     """
 
     def __init__(
-        self, keepalive_seconds: float = 30.0, connections: int = DATABASE_CONNECTIONS
+        self,
+        keepalive_seconds: float = 30.0,
+        connections: int = DATABASE_CONNECTIONS,
+        network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._keepalive_seconds = keepalive_seconds
         self._connections = connections
+        self._network = network
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._free: asyncio.Semaphore
@@ -39,20 +45,27 @@ class HttpClient:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             self._client = httpx.AsyncClient(
-                # httpx loses requests when a server recycles an HTTP/2 connection.
-                http2=False,
-                limits=httpx.Limits(
-                    max_connections=self._connections,
-                    max_keepalive_connections=self._connections,
-                    keepalive_expiry=self._keepalive_seconds,
-                ),
-                timeout=TIMEOUT,
-                verify=ssl.create_default_context(),
-                trust_env=False,
+                transport=self._transport(), timeout=TIMEOUT, trust_env=False
             )
             self._loop = loop
             self._free = asyncio.Semaphore(self._connections)
         return self._client
+
+    def _transport(self) -> httpx.AsyncHTTPTransport:
+        context = ssl.create_default_context()
+        transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+        # httpx has no parameter for the network of its pool.
+        transport._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=self._connections,
+            max_keepalive_connections=self._connections,
+            keepalive_expiry=self._keepalive_seconds,
+            http1=True,
+            # httpx loses requests when a server recycles an HTTP/2 connection.
+            http2=False,
+            network_backend=self._network,
+        )
+        return transport
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[httpx.AsyncClient]:

@@ -1,14 +1,16 @@
-"""Which servers a company may have us call: none inside our own network."""
+"""Which servers a company may have us call: none inside our own network.
 
-import asyncio
-import ipaddress
-import socket
+This says so early, to whoever connects a number. What holds is the check of each connection, in
+functions/core/open_internet.py: by then a name may lead elsewhere.
+"""
+
 from urllib.parse import urlsplit
 
 from functions.core.errors import InvalidRequest
+from functions.core.open_internet import Resolve, is_open, resolved
 
 
-async def check_server(url: str, *, private_allowed: bool) -> None:
+async def check_server(url: str, *, private_allowed: bool, resolve: Resolve = resolved) -> None:
     """Raises InvalidRequest invalid_server for an address that is not https on the open internet.
 
     `private_allowed`: for a deployment whose companies are all its operator's own.
@@ -25,12 +27,10 @@ async def check_server(url: str, *, private_allowed: bool) -> None:
     if parts.scheme != "https":
         raise _refused("It must be https.")
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            parts.hostname, port, type=socket.SOCK_STREAM
-        )
+        found = await resolve(parts.hostname, port)
     except (OSError, UnicodeError):
         raise _refused("Its name does not resolve.") from None
-    if not all(ipaddress.ip_address(address[4][0]).is_global for address in found):
+    if not found or not all(is_open(address) for address in found):
         raise _refused("It is not on the open internet.")
 
 
