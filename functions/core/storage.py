@@ -1,16 +1,20 @@
 """Supabase Storage: private files, put by the backend and lent out by links that end soon."""
 
+from collections.abc import AsyncIterator
+from typing import BinaryIO
 from urllib.parse import quote
 
 import httpx
 import orjson
 
-from functions.core.errors import AppError, NotFound, TooLarge, Unavailable
+from functions.core.errors import AppError, InvalidRequest, NotFound, TooLarge, Unavailable
 from functions.core.http import HttpClient
 from functions.core.settings import Settings
 
 # A file of 50 MB within this needs 7 Mbit/s.
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+# What is in memory of a file on its way.
+CHUNK_BYTES = 256 * 1024
 
 
 class StorageError(AppError):
@@ -26,13 +30,17 @@ class Storage:
         self._settings = settings
         self._http = http
 
-    async def put(self, bucket: str, name: str, content: bytes, mime_type: str) -> None:
+    async def put(self, bucket: str, name: str, file: BinaryIO, size: int, mime_type: str) -> None:
         """Keeps a file under a name that says what is in it: one that is there already is the same.
+        `size` in bytes; the file is read from its beginning, piece by piece.
 
-        Raises: TooLarge file_too_large; Unavailable; NotConfigured; StorageError.
+        Raises: TooLarge file_too_large; InvalidRequest type_refused, by the bucket; Unavailable;
+        NotConfigured; StorageError.
         """
         headers = {"content-type": mime_type, "cache-control": "max-age=31536000, immutable"}
-        response = await self._post(f"object/{_path(bucket, name)}", content, headers)
+        headers["content-length"] = str(size)
+        file.seek(0)
+        response = await self._post(f"object/{_path(bucket, name)}", _pieces(file), headers)
         if response.is_success:
             return
         status, error = _failure(response)
@@ -40,7 +48,28 @@ class Storage:
             return
         if status == 413:
             raise TooLarge("Storage does not take a file of this size.", code="file_too_large")
+        if status == 415:
+            raise InvalidRequest("The bucket does not take this type.", code="type_refused")
         raise _other(status, error)
+
+    async def get(self, bucket: str, name: str, into: BinaryIO) -> None:
+        """Writes a file as it comes. Raises: NotFound no_object; Unavailable; NotConfigured;
+        StorageError."""
+        path = f"object/{_path(bucket, name)}"
+        try:
+            async with self._http.get().stream(
+                "GET", self._url(path), headers=self._key(), timeout=TIMEOUT
+            ) as response:
+                if not response.is_success:
+                    await response.aread()
+                    status, error = _failure(response)
+                    if status == 404:
+                        raise NotFound("There is no such file.", code="no_object")
+                    raise _other(status, error)
+                async for chunk in response.aiter_bytes():
+                    into.write(chunk)
+        except httpx.HTTPError as error:
+            raise _unreachable() from error
 
     async def sign(self, bucket: str, name: str, seconds: int, file_name: str | None = None) -> str:
         """An address that opens this file for so long. `file_name`: what it is saved as.
@@ -70,24 +99,41 @@ class Storage:
         if not response.is_success:
             raise _other(*_failure(response))
 
-    async def _post(self, path: str, content: bytes, headers: dict[str, str]) -> httpx.Response:
+    async def _post(
+        self, path: str, content: bytes | AsyncIterator[bytes], headers: dict[str, str]
+    ) -> httpx.Response:
         return await self._request("POST", path, content, headers)
 
     async def _request(
-        self, method: str, path: str, content: bytes, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        content: bytes | AsyncIterator[bytes],
+        headers: dict[str, str],
     ) -> httpx.Response:
-        self._settings.require_database()
-        key = self._settings.secret_key
         try:
             return await self._http.get().request(
                 method,
-                f"{self._settings.supabase_url}/storage/v1/{path}",
+                self._url(path),
                 content=content,
-                headers=headers | {"apikey": key, "authorization": f"Bearer {key}"},
+                headers=headers | self._key(),
                 timeout=TIMEOUT,
             )
         except httpx.HTTPError as error:
             raise _unreachable() from error
+
+    def _url(self, path: str) -> str:
+        self._settings.require_database()
+        return f"{self._settings.supabase_url}/storage/v1/{path}"
+
+    def _key(self) -> dict[str, str]:
+        key = self._settings.secret_key
+        return {"apikey": key, "authorization": f"Bearer {key}"}
+
+
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+    while piece := file.read(CHUNK_BYTES):
+        yield piece
 
 
 def _path(bucket: str, name: str) -> str:

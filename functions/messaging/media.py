@@ -2,20 +2,27 @@
 lent out by links. SQL: supabase/migrations/*_messaging_media.sql."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Any, NoReturn
 from uuid import UUID
 
 from functions.core.db import Database
-from functions.core.errors import AppError, NotConfigured, NotFound, TooLarge, Unavailable
+from functions.core.errors import (
+    AppError,
+    InvalidRequest,
+    NotConfigured,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
 from functions.core.http import HttpClient
 from functions.core.settings import Settings
 from functions.core.storage import Storage
 from functions.jobs.context import JobContext
-from functions.jobs.models import GiveUp, Handler, Handlers, Job, Json, RetryLater
+from functions.jobs.models import GiveUp, Handler, Handlers, Job, Json, RetryLater, Snooze
 from functions.messaging.credentials import Vault, instance_of
+from functions.messaging.spool import Spool
 from functions.providers.attempt import classified
 from functions.providers.base import OutboundMessage, Provider, SendResult
 from functions.providers.commands import FetchMedia, File
@@ -25,10 +32,16 @@ BUCKET = "media"
 SENDING_LINK_SECONDS = 3600
 # A server may be asked for a file before it has stored the message itself.
 TRIES_BEFORE_GONE = 3
+# A removal is a call or two.
+REMOVAL_SECONDS = 5.0
 # Shown by browsers as they are, without running anything. All else is only saved.
 _SHOWN = re.compile(r"(audio|video)/[\w.+-]+|image/(jpeg|png|webp|gif)|application/pdf")
 # Answers that no later try changes.
 _NEVER = {"strange_address", "incomplete", "unsupported"}
+
+
+# Notes that an object is about to be stored: go, wait, or settled when it is wanted no more.
+Claim = Callable[[str], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,9 @@ class Limits:
     def of(cls, settings: Settings) -> "Limits":
         types = tuple(part.strip() for part in settings.media_types.split(",") if part.strip())
         return cls(int(settings.media_max_mb * 1_000_000), types)
+
+    def takes(self, mime_type: str) -> bool:
+        return not self.types or mime_type.lower().startswith(self.types)
 
 
 def handlers(
@@ -61,47 +77,63 @@ def handlers(
         order: Json | None = await service.call("begin_media", {"p_message_id": message_id})
         if order is None:
             return {"state": "settled"}
-        result = await _fetched(order, context)
-        await service.call(
-            "record_media",
-            {"p_message_id": message_id, "p_media": order["media"], "p_result": result},
-        )
-        return result
+        told = {"p_message_id": message_id, "p_media": order["media"]}
 
-    async def _fetched(order: Json, context: JobContext) -> Json:
+        async def claim(name: str) -> str:
+            claimed: str = await service.call("claim_media", told | {"p_object": name})
+            return claimed
+
+        with Spool(limits.largest_bytes) as spool:
+            result = await _fetched(order, context, spool, claim)
+        recorded = await service.call("record_media", told | {"p_result": result})
+        return result if recorded else {"state": "settled"}
+
+    async def _fetched(order: Json, context: JobContext, spool: Spool, claim: Claim) -> Json:
         media = order["media"]
         if _bytes_of(media) > limits.largest_bytes:
             return {"state": "too_large"}
+        if media.get("mime_type") and not limits.takes(media["mime_type"]):
+            return {"state": "failed", "error": "type_refused"}
         try:
             instance = instance_of(vault, order["instance"])
         except NotConfigured as error:
             raise RetryLater(error.code) from None
         command = FetchMedia(
-            order["chat"], order["provider_message_id"], media, order["from_us"], order["stored"]
+            order["chat"],
+            order["provider_message_id"],
+            media,
+            spool,
+            order["from_us"],
+            order["stored"],
         )
         answer = await providers[instance.provider].perform(http.get(), instance, command)
         if answer.failure is not None:
             return _not_fetched(answer.failure, context)
         assert answer.file is not None
-        return await _kept(order["company_id"], answer.file)
+        return await _kept(order["company_id"], answer.file, spool, claim)
 
-    async def _kept(company_id: str, file: File) -> Json:
+    async def _kept(company_id: str, file: File, spool: Spool, claim: Claim) -> Json:
         mime_type = (file.mime_type or "").partition(";")[0].strip().lower()
-        if len(file.content) > limits.largest_bytes:
-            return {"state": "too_large", "size": len(file.content)}
-        if limits.types and not mime_type.startswith(limits.types):
+        if not limits.takes(mime_type):
             return {"state": "failed", "error": "type_refused"}
-        name = f"{company_id}/{sha256(file.content).hexdigest()}"
+        name = f"{company_id}/{spool.digest}"
         kind = mime_type if _SHOWN.fullmatch(mime_type) else "application/octet-stream"
+        # Written down before it is there: no object is without something that names it.
+        claimed = await claim(name)
+        if claimed == "wait":
+            raise Snooze(REMOVAL_SECONDS)
+        if claimed == "settled":
+            return {"state": "settled"}
         try:
-            await storage.put(BUCKET, name, file.content, kind)
+            await storage.put(BUCKET, name, spool.file, spool.size, kind)
         except TooLarge:
-            return {"state": "too_large", "size": len(file.content)}
+            return {"state": "too_large", "size": spool.size}
+        except InvalidRequest as error:
+            return {"state": "failed", "error": error.code}
         except AppError as error:
             raise RetryLater(error.code) from None
-        return {"state": "stored", "object": name, "size": len(file.content), "error": None}
+        return {"state": "stored", "object": name, "size": spool.size, "error": None}
 
-    # One file is several times in memory while it is decoded.
     return {"messages.fetch_media": Handler(fetch, timeout_seconds=45.0, concurrency=2)}
 
 

@@ -5,19 +5,23 @@ Sends and commands are built and read without any network; only `exchange` and `
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import orjson
 
 from functions.providers.attempt import TIMEOUT, classified, failed_transport
 from functions.providers.base import SendResult
-from functions.providers.commands import Answer
+from functions.providers.commands import Answer, FileTooLarge, Writable
 from functions.providers.events import Json
 
-# WhatsApp takes documents up to 100 MB; as base64 they are a third larger.
-LARGEST_ANSWER = 140_000_000
+# Of what is read whole. Files are not: they go into their sink as they come.
+LARGEST_ANSWER = 32_000_000
 _KEPT_HEADERS = ("content-type", "date", "retry-after")
+
+
+# Takes the next bytes of a good answer, b"" at its end; gives back those that are to be read whole.
+Sink = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class Request:
     body: Json | None = None  # sent as JSON
     params: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, tuple[str, bytes, str]] = field(default_factory=dict, repr=False)
+    files: Mapping[str, tuple[str, bytes | BinaryIO, str]] = field(default_factory=dict, repr=False)
+    sink: Sink | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,22 @@ class _TooLarge(httpx.HTTPError):
     pass
 
 
-async def exchange(http: httpx.AsyncClient, request: Request) -> httpx.Response:
-    """The whole answer. Redirects are not followed: they would take our key elsewhere.
+def whole_into(file: Writable) -> Sink:
+    """The sink of an answer that is a file and nothing else."""
 
-    Raises: httpx.HTTPError, httpx.InvalidURL, UnicodeError; see `failed`.
+    def take(chunk: bytes) -> bytes:
+        if chunk:
+            file.write(chunk)
+        return b""
+
+    return take
+
+
+async def exchange(http: httpx.AsyncClient, request: Request) -> httpx.Response:
+    """The answer, without what its sink has taken. Redirects are not followed: they would take our
+    key elsewhere.
+
+    Raises: httpx.HTTPError, httpx.InvalidURL, UnicodeError; see `failed`. FileTooLarge of a sink.
     """
     headers = dict(request.headers)
     content = None
@@ -65,11 +82,13 @@ async def exchange(http: httpx.AsyncClient, request: Request) -> httpx.Response:
         timeout=TIMEOUT,
         follow_redirects=False,
     ) as response:
+        take = request.sink if request.sink and response.is_success else bytes
         whole = bytearray()
         async for chunk in response.aiter_bytes():
-            whole += chunk
+            whole += take(chunk) if chunk else b""
             if len(whole) > LARGEST_ANSWER:
                 raise _TooLarge(f"The answer is over {LARGEST_ANSWER} bytes")
+        whole += take(b"")
     kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     return httpx.Response(response.status_code, headers=kept, content=bytes(whole))
 
@@ -108,7 +127,7 @@ async def run(http: httpx.AsyncClient, step: Step | Answer | None) -> Answer:
     while isinstance(following, Step):
         try:
             response = await exchange(http, following.request)
-        except _TooLarge as failure:
+        except (_TooLarge, FileTooLarge) as failure:
             return Answer(classified("request", code="too_large", error=str(failure)))
         except FAILURES as failure:
             failed, lost = failed_transport(failure), following.lost

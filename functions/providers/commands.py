@@ -6,6 +6,7 @@ events that a webhook brings. All of them may be repeated.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
 
 from functions.providers.base import OutboundMessage, SendResult
 from functions.providers.events import Event, Identity, Json
@@ -27,9 +28,19 @@ class ShowTyping:
     message_id: str | None = None
 
 
+class Writable(Protocol):
+    """Where a file goes as it comes. Raises FileTooLarge when it becomes larger than wanted."""
+
+    def write(self, chunk: bytes, /) -> object: ...
+
+
+class FileTooLarge(Exception):
+    """A file is over the limit of whoever wants it; the rest of it is not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class FetchMedia:
-    """The bytes of a file: `media` as the message had it.
+    """A file, its bytes written `into` as they come: `media` as the message had it.
 
     `stored`: the raw item; needed where `media` says that the bytes are `inline` in it.
     """
@@ -37,6 +48,7 @@ class FetchMedia:
     chat: str
     message_id: str
     media: Json
+    into: Writable = field(repr=False)
     from_us: bool = False
     stored: Json | None = field(default=None, repr=False)
 
@@ -45,7 +57,7 @@ class FetchMedia:
 class UploadMedia:
     """Leaves a file with the provider, to be sent by its id. Meta keeps it for 30 days."""
 
-    content: bytes = field(repr=False)
+    content: bytes | BinaryIO = field(repr=False)
     mime_type: str
     file_name: str = "file"
 
@@ -154,7 +166,8 @@ Command = (
 
 @dataclass(frozen=True, slots=True)
 class File:
-    content: bytes = field(repr=False)
+    """What is told of a file that was fetched."""
+
     mime_type: str | None = None
     name: str | None = None
 

@@ -89,6 +89,26 @@ create trigger messages_fetch_other_media after update of media on public.messag
 
 -- Fetch -------------------------------------------------------------------------------------
 
+create table private.media_uploads (
+  message_id uuid not null references public.messages (id) on delete cascade,
+  object text not null,
+  company_id uuid not null references public.companies (id) on delete cascade,
+  primary key (message_id, object)
+);
+comment on table private.media_uploads is 'Objects that are being put into the bucket for a message, or were by a worker that died.';
+create index media_uploads_by_object on private.media_uploads (company_id, object);
+alter table private.media_uploads enable row level security;
+grant select, insert, update, delete on private.media_uploads to service_role;
+
+create table private.media_removals (
+  object text primary key,
+  company_id uuid not null references public.companies (id) on delete cascade
+);
+comment on table private.media_removals is 'Objects that are being removed from the bucket, since no message has them any more.';
+create index media_removals_by_company on private.media_removals (company_id);
+alter table private.media_removals enable row level security;
+grant select, insert, update, delete on private.media_removals to service_role;
+
 create function public.begin_media(p_message_id uuid)
 returns json language sql stable security invoker set search_path = '' as $$
   select json_build_object(
@@ -116,6 +136,25 @@ comment on function public.begin_media is
   'All that it takes to fetch the file of a message; null when there is nothing to fetch: done, or the number was removed.';
 grant execute on function public.begin_media to service_role;
 
+create function public.claim_media(p_message_id uuid, p_media jsonb, p_object text)
+returns text language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  -- Under this lock what is to be removed is chosen.
+  perform private.lock_inbox(company_id) from public.messages where id = p_message_id;
+  if exists (select from private.media_removals where object = p_object) then
+    return 'wait';
+  end if;
+  insert into private.media_uploads (message_id, object, company_id)
+  select id, p_object, company_id from public.messages
+  where id = p_message_id and media ->> 'state' = 'pending'
+    and private.media_of_provider(media) = private.media_of_provider(p_media)
+  on conflict (message_id, object) do update set object = excluded.object;
+  return case when found then 'go' else 'settled' end;
+end $$;
+comment on function public.claim_media is
+  'Before an object is put into the bucket for the file that begin_media told of: go; wait, while an equal one is being removed; settled, when the message wants it no more.';
+grant execute on function public.claim_media to service_role;
+
 create function public.record_media(p_message_id uuid, p_media jsonb, p_result jsonb)
 returns boolean language plpgsql volatile security invoker set search_path = '' as $$
 begin
@@ -127,7 +166,11 @@ begin
       then jsonb_set(original, '{media}', original -> 'media' || p_result) else original end
   where id = p_message_id and media ->> 'state' = 'pending'
     and private.media_of_provider(media) = private.media_of_provider(p_media);
-  return found;
+  if found then
+    delete from private.media_uploads where message_id = p_message_id and object = p_result ->> 'object';
+    return true;
+  end if;
+  return false;
 end $$;
 comment on function public.record_media is
   'What became of the file that begin_media told of: {state, object?, size?, error?}. False when it is settled already, or another one.';

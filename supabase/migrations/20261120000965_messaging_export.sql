@@ -303,7 +303,7 @@ declare
   v_limit integer := least(greatest(p_limit, 1), 500);
   v_page jsonb;
 begin
-  if p_cursor ~ '^((items|jobs):[0-9]{0,18}|groups:[0-9a-f-]{0,36}|reports:([0-9a-f-]{36} .*)?)$' then
+  if p_cursor ~ '^((items|jobs):[0-9]{0,18}|groups:([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?|reports:([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} .*)?)$' then
     return private.export_records(v_contact, p_cursor);
   end if;
   v_page := (

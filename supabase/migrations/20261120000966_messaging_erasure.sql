@@ -187,6 +187,8 @@ begin
       select unnest(objects) as name
       union all
       select unnest(array[media ->> 'object', original -> 'media' ->> 'object']) from public.messages where id = any (p_ids)
+      union all
+      select object from private.media_uploads where message_id = any (p_ids)
     ) as named
     where name is not null
   )
@@ -201,6 +203,7 @@ begin
   delete from public.message_changes as change using public.messages as message
   where message.id = any (p_ids) and change.instance_id = message.instance_id
     and change.target = message.provider_message_id;
+  delete from private.media_uploads where message_id = any (p_ids);
   update public.send_attempts set error = null where message_id = any (p_ids) and error is not null;
   update public.messages set
     deleted_at = coalesce(deleted_at, now()), body = null, media = null, payload = null, author = null, quoted = null,
@@ -357,18 +360,26 @@ grant execute on function
   private.without, private.erase_in_group, private.erase_in_groups, private.erase_reports, private.erase_jobs, private.erase_heard
 to service_role;
 
-create function private.files_to_remove(p_erasure private.erasures)
-returns text[] language sql stable security invoker set search_path = '' as $$
-  -- What another message has too is that one's.
-  select array(
+create function private.choose_files(p_erasure private.erasures)
+returns text[] language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_objects text[] := array(
     select name from unnest(p_erasure.objects) as name
+    -- What another message has too, or is about to have, is that one's.
     where not exists (
       select from public.messages where company_id = p_erasure.company_id and media ->> 'object' = name
+    ) and not exists (
+      select from private.media_uploads where company_id = p_erasure.company_id and object = name
     )
-  )
-$$;
-comment on function private.files_to_remove is
-  'The files of erased messages that no other message has. The caller holds the lock of the inbox, under which messages come to name files.';
+  );
+begin
+  update private.erasures set objects = v_objects where contact_id = p_erasure.contact_id;
+  insert into private.media_removals (object, company_id) select unnest(v_objects[1:500]), p_erasure.company_id
+  on conflict do nothing;
+  return v_objects[1:500];
+end $$;
+comment on function private.choose_files is
+  'The next files of erased messages that nothing else names, from now on being removed. The caller holds the lock of the inbox, under which files are claimed.';
 
 create function private.files_are_on_the_way(p_erasure private.erasures)
 returns boolean language sql stable security invoker set search_path = '' as $$
@@ -405,16 +416,18 @@ begin
   return p_erasure.stage = 'files';
 end $$;
 comment on function private.erase_next is 'Does the next part of an erasure in the database; true when only files are left.';
-grant execute on function private.files_to_remove, private.files_are_on_the_way, private.erase_next to service_role;
+grant execute on function private.choose_files, private.files_are_on_the_way, private.erase_next to service_role;
 
 create function public.continue_erasure(p_contact_id uuid, p_removed text[] default '{}')
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_erasure private.erasures;
+  v_objects text[] := '{}';
 begin
   perform private.lock_inbox(company_id) from private.erasures where contact_id = p_contact_id and stage = 'files';
   update private.erasures set objects = array(select unnest(objects) except select unnest(p_removed))
   where contact_id = p_contact_id and objects && p_removed;
+  delete from private.media_removals where object = any (p_removed);
   select * into v_erasure from private.erasures where contact_id = p_contact_id;
   if v_erasure.contact_id is null or v_erasure.done_at is not null then
     return json_build_object('done', true, 'objects', '[]'::json);
@@ -425,11 +438,10 @@ begin
   if private.files_are_on_the_way(v_erasure) then
     return json_build_object('done', false, 'objects', '[]'::json, 'wait', true);
   end if;
-  update private.erasures set objects = private.files_to_remove(erasures) where contact_id = p_contact_id
-  returning * into v_erasure;
+  v_objects := private.choose_files(v_erasure);
   update private.erasures set needles = null, groups = '{}', done_at = now()
   where contact_id = p_contact_id and cardinality(objects) = 0;
-  return json_build_object('done', found, 'objects', to_json(v_erasure.objects[1:500]));
+  return json_build_object('done', cardinality(v_objects) = 0, 'objects', to_json(v_objects));
 end $$;
 comment on function public.continue_erasure is
   'Does the next part of an erasure, small enough for one call: {done, objects, wait?}. The caller removes the objects from Storage and says so in p_removed of the next call; with wait it asks again in some seconds. Repeating it does no harm.';

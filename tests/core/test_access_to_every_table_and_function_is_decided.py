@@ -57,11 +57,11 @@ FUNCTIONS_OF_USERS = {
 }  # fmt: skip
 FUNCTIONS_OF_THE_SERVICE = {
     "ask_for_decision", "begin_media", "begin_probe", "begin_reconcile", "begin_send",
-    "begin_tick", "claim_jobs", "complete_jobs", "connect_number", "continue_erasure",
-    "copy_job", "count_jobs", "create_inbound_endpoint", "create_instance", "delete_schedule",
-    "due_schedules", "end_tick", "enqueue_jobs", "exchange_jobs", "expire_inbound_bodies",
-    "extend_jobs", "find_api_key", "find_inbound_endpoint", "find_number_access",
-    "find_number_place", "find_schedule", "get_inbound_events", "get_read_messages", "health",
+    "begin_tick", "claim_jobs", "claim_media", "complete_jobs", "connect_number",
+    "continue_erasure", "copy_job", "count_jobs", "create_inbound_endpoint", "create_instance",
+    "delete_schedule", "due_schedules", "end_tick", "enqueue_jobs", "exchange_jobs",
+    "expire_inbound_bodies", "extend_jobs", "find_api_key", "find_inbound_endpoint",
+    "find_number_access", "find_number_place", "find_schedule", "get_inbound_events", "get_read_messages", "health",
     "ingest_inbound", "is_suppressed", "list_schedules", "list_sealed", "pause_queue",
     "pause_schedule", "queue_health", "queue_stats", "rate_opens_in", "react_to_report",
     "receive_inbound", "record_media", "record_number_events", "record_probe",

@@ -1,6 +1,7 @@
 """What is asked of a provider beside sending, and what the fake servers really did."""
 
 import base64
+from io import BytesIO
 
 import httpx
 import pytest
@@ -52,10 +53,11 @@ async def test_a_file_is_fetched_with_what_its_message_said_of_it(
     await eventually(came)
     [message] = receiver.messages(instance)
     assert message.media is not None
-    command = asked.FetchMedia(message.chat_address, identity, message.media)
+    file = BytesIO()
+    command = asked.FetchMedia(message.chat_address, identity, message.media, file)
     answer = await perform(http, instance, command)
     assert answer.file is not None
-    assert (answer.file.content, answer.file.mime_type) == (PDF, "application/pdf")
+    assert (file.getvalue(), answer.file.mime_type) == (PDF, "application/pdf")
 
 
 async def test_a_file_in_its_own_item_needs_no_request(http: httpx.AsyncClient) -> None:
@@ -65,10 +67,11 @@ async def test_a_file_in_its_own_item_needs_no_request(http: httpx.AsyncClient) 
     assert isinstance(message, MessageReceived)
     assert message.media is not None
     nowhere = Instance("1", "evolution", "http://127.0.0.1:9", "x", {})
-    command = asked.FetchMedia("x", "A", message.media, stored=item.raw)
+    file = BytesIO()
+    command = asked.FetchMedia("x", "A", message.media, file, stored=item.raw)
     answer = await perform(http, nowhere, command)
     assert answer.file is not None
-    assert base64.b64encode(answer.file.content).decode() == item.raw["data"]["message"]["base64"]
+    assert base64.b64encode(file.getvalue()).decode() == item.raw["data"]["message"]["base64"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ async def test_a_file_is_asked_for_on_the_open_web_only(url: str, is_asked_for: 
         return httpx.Response(200, json={"base64": "eA=="})
 
     instance = Instance("1", "evolution", "https://evolution.example", "x", {"api_key": "k"})
-    command = asked.FetchMedia(CONTACT, "A", {"url": url})
+    command = asked.FetchMedia(CONTACT, "A", {"url": url}, BytesIO())
     async with httpx.AsyncClient(transport=httpx.MockTransport(answered)) as client:
         answer = await perform(client, instance, command)
     assert answer.file is not None
@@ -104,7 +107,9 @@ async def test_a_file_that_is_gone_is_a_failure(
     whatsapp: FakeWhatsApp, http: httpx.AsyncClient, provider: str
 ) -> None:
     instance = await whatsapp.connect(provider)
-    answer = await perform(http, instance, asked.FetchMedia(CONTACT, "NONE", {"id": "7"}))
+    answer = await perform(
+        http, instance, asked.FetchMedia(CONTACT, "NONE", {"id": "7"}, BytesIO())
+    )
     assert answer.file is None
     assert answer.failure is not None
     assert answer.failure.outcome == "permanent"
@@ -150,7 +155,7 @@ async def test_a_token_of_meta_goes_to_no_other_host(url: str) -> None:
         return httpx.Response(200, json={"url": url, "mime_type": "x/y"})
 
     instance = Instance("1", "meta", "https://graph.example", "x", {"access_token": "t"})
-    command = asked.FetchMedia(CONTACT, "A", {"id": "7"})
+    command = asked.FetchMedia(CONTACT, "A", {"id": "7"}, BytesIO())
     async with httpx.AsyncClient(transport=httpx.MockTransport(located)) as client:
         answer = await perform(client, instance, command)
     assert answer.failure is not None

@@ -4,6 +4,7 @@ import base64
 import binascii
 import ipaddress
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,9 +13,10 @@ import httpx
 from functions.providers import commands as asked
 from functions.providers.attempt import classified
 from functions.providers.base import Instance, SendResult
-from functions.providers.calls import Request, Step
-from functions.providers.commands import Answer, Command, File, NumberChecked
+from functions.providers.calls import Request, Step, whole_into
+from functions.providers.commands import Answer, Command, File, FileTooLarge, NumberChecked
 from functions.providers.events import Json
+from functions.providers.evolution.encoded import Base64Field
 from functions.providers.evolution.lifecycle import LIFECYCLE
 from functions.providers.evolution.outcomes import read_failure
 from functions.providers.evolution.sending import number_of, planned_message_id, request_to
@@ -73,12 +75,23 @@ def _fetch_media(instance: Instance, command: asked.FetchMedia) -> Step | Answer
     """Out of its own item, from the store that the server has put it in, or decrypted by it."""
     if command.media.get("inline") is True and command.stored is not None:
         message = unwrap(record(at(command.stored, "data", "message"))).message
-        return _file(command.media | {"base64": message.get("base64")})
+        return _from_item(command, text(message.get("base64")) or "")
     url = text(command.media.get("url"))
     if url and command.media.get("encrypted") is not True and _is_store(url, instance):
-        request = Request("GET", url)
+        request = Request("GET", url, sink=whole_into(command.into))
         return Step(request, lambda response, body: _read_file(command, response, instance))
     return _decrypted(instance, command)
+
+
+def _from_item(command: asked.FetchMedia, encoded: str) -> Answer:
+    try:
+        content = base64.b64decode(encoded, validate=True)
+        command.into.write(content)
+    except (binascii.Error, ValueError):
+        content = b""
+    except FileTooLarge as failure:
+        return Answer(classified("request", code="too_large", error=str(failure)))
+    return Answer(file=_told(command.media)) if content else _NO_MEDIA
 
 
 def _decrypted(instance: Instance, command: asked.FetchMedia) -> Step | None:
@@ -87,8 +100,16 @@ def _decrypted(instance: Instance, command: asked.FetchMedia) -> Step | None:
         return None
     key = {"remoteJid": str(chat), "fromMe": command.from_us, "id": command.message_id}
     body = {"message": {"key": key}, "convertToMp4": False}
+    field = Base64Field(command.into)
     request = request_to(instance, "POST", "chat/getBase64FromMediaMessage", body)
-    return Step(request, _read_media)
+
+    def read(response: httpx.Response, body: Any) -> Answer:
+        if not response.is_success:
+            return Answer(read_failure(response, body))
+        told = {"mime_type": at(body, "mimetype"), "file_name": at(body, "fileName")}
+        return Answer(file=_told(told)) if field.is_whole else _NO_MEDIA
+
+    return Step(replace(request, sink=field), read)
 
 
 def _is_store(url: str, instance: Instance) -> bool:
@@ -111,24 +132,14 @@ def _read_file(
     if not response.is_success:  # signed addresses expire
         return _decrypted(instance, command) or Answer(read_failure(response, None))
     mime_type = text(command.media.get("mime_type")) or response.headers.get("content-type")
-    return Answer(file=File(response.content, mime_type, text(command.media.get("file_name"))))
+    return Answer(file=File(mime_type, text(command.media.get("file_name"))))
 
 
-def _read_media(response: httpx.Response, body: Any) -> Answer:
-    if not response.is_success:
-        return Answer(read_failure(response, body))
-    found = {"mime_type": at(body, "mimetype"), "file_name": at(body, "fileName")}
-    return _file(found | {"base64": at(body, "base64")})
+def _told(media: Json) -> File:
+    return File(text(media.get("mime_type")), text(media.get("file_name")))
 
 
-def _file(media: Json) -> Answer:
-    try:
-        content = base64.b64decode(text(media.get("base64")) or "", validate=True)
-    except (binascii.Error, ValueError):
-        content = b""
-    if not content:
-        return Answer(classified("media", code="no_media", error="The server has no file"))
-    return Answer(file=File(content, text(media.get("mime_type")), text(media.get("file_name"))))
+_NO_MEDIA = Answer(classified("media", code="no_media", error="The server has no file"))
 
 
 def _reconcile(instance: Instance, command: asked.Reconcile) -> Step:

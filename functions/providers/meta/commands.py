@@ -10,7 +10,7 @@ import httpx
 from functions.providers import commands as asked
 from functions.providers.attempt import classified
 from functions.providers.base import Instance
-from functions.providers.calls import Request, Step
+from functions.providers.calls import Request, Step, whole_into
 from functions.providers.commands import Answer, Command, File
 from functions.providers.events import InstanceChanged, InstanceState, Json, LimitChanged
 from functions.providers.fields import at, first_text, record, records, text
@@ -91,9 +91,10 @@ def _located(
     def read(file: httpx.Response, body: Any) -> Answer:
         if not file.is_success:
             return Answer(read_failure(file, body))
-        return Answer(file=File(file.content, mime_type, name))
+        return Answer(file=File(mime_type, name))
 
-    return Step(_request(instance, "GET", url), read)
+    request = replace(_request(instance, "GET", url), sink=whole_into(command.into))
+    return Step(request, read)
 
 
 def _holds_files(url: str, instance: Instance) -> bool:
