@@ -109,7 +109,7 @@ async def _change(
 @routes.patch(
     "/{conversation_id}",
     response_model=Conversation,
-    responses=answers(401, 403, 404, 412, 422, 503),
+    responses=answers(401, 403, 404, 409, 412, 422, 503),
     operation_id="update_conversation",
 )
 async def update_conversation(
@@ -127,7 +127,7 @@ async def update_conversation(
 @routes.post(
     "/{conversation_id}/bot/pause",
     response_model=Conversation,
-    responses=answers(401, 403, 404, 422, 503),
+    responses=answers(401, 403, 404, 409, 422, 503),
     operation_id="pause_bot",
 )
 async def pause_bot(
@@ -141,7 +141,7 @@ async def pause_bot(
 @routes.post(
     "/{conversation_id}/bot/resume",
     response_model=Conversation,
-    responses=answers(401, 403, 404, 422, 503),
+    responses=answers(401, 403, 404, 409, 422, 503),
     operation_id="resume_bot",
 )
 async def resume_bot(caller: AnyCaller, conversation_id: UUID) -> Response:

@@ -95,6 +95,8 @@ class Conversation(BaseModel):
     bot_paused_until: datetime | None = Field(description="A person has taken over until then.")
     version: int = Field(description="Version of its messages when this row last changed.")
     rev: int = Field(description="Version of the inbox at this conversation's last change.")
+    merged_into: UUID | None = Field(description="Where its messages went: look there.")
+    deleted_at: datetime | None = Field(description="Not null in what was merged into another.")
     created_at: datetime
 
 

@@ -33,6 +33,9 @@ create table public.conversations (
   -- Version of the conversation when this row last changed.
   version bigint not null default 0,
   rev bigint not null default 0,
+  -- Its messages went to another one of the same person; to those who listen it is a tombstone.
+  merged_into uuid,
+  deleted_at timestamptz,
   created_at timestamptz not null default now(),
   foreign key (company_id, instance_id) references public.instances (company_id, id) on delete cascade,
   foreign key (company_id, contact_id) references public.contacts (company_id, id) on delete cascade,
@@ -42,6 +45,10 @@ create table public.conversations (
   constraint a_conversation_kind_is_known check (kind in ('direct', 'group', 'broadcast', 'newsletter')),
   constraint only_direct_conversations_have_a_contact check ((kind = 'direct') = (contact_id is not null)),
   constraint a_conversation_status_is_known check (status in ('open', 'pending', 'closed')),
+  constraint what_was_merged_is_an_empty_tombstone check (
+    (merged_into is null) = (deleted_at is null) and merged_into <> id
+    and (merged_into is null or (status = 'closed' and unread = 0 and assignee_id is null))
+  ),
   constraint a_pause_of_the_bot_ends check (isfinite(bot_paused_until)),
   constraint unread_is_not_negative check (unread >= 0)
 ) with (fillfactor = 80);
@@ -66,6 +73,8 @@ create index conversations_by_kind on public.conversations (company_id, kind, la
 create index conversations_waiting on public.conversations (company_id, waiting_since, id) where waiting_since is not null;
 create index conversations_in_rev_order on public.conversations (company_id, rev);
 create index conversations_of_contact on public.conversations (company_id, contact_id);
+alter table public.conversations add foreign key (company_id, merged_into) references public.conversations (company_id, id);
+create index conversations_by_merged_into on public.conversations (company_id, merged_into) where merged_into is not null;
 
 alter table public.conversations enable row level security;
 create policy "members read the conversations" on public.conversations for select to authenticated
@@ -194,6 +203,14 @@ end $$;
 comment on function private.resolve_conversation is
   'The thread of a number with a contact or group, opened when there is none; p_written_at is when they wrote from p_address. The caller holds the lock of the inbox.';
 grant execute on function private.resolve_conversation to service_role;
+
+
+create function private.surviving_conversation(p_id uuid)
+returns uuid language sql stable security invoker set search_path = '' as $$
+  select coalesce((select merged_into from public.conversations where id = p_id), p_id)
+$$;
+comment on function private.surviving_conversation is 'The conversation itself, or the one that it was merged into.';
+grant execute on function private.surviving_conversation to authenticated, service_role;
 
 
 -- Reading -----------------------------------------------------------------------------------
@@ -331,7 +348,7 @@ declare
   ), 'true');
   v_order text := case when v_is_waiting then 'at, id' else 'at desc, id desc' end;
   v_page text := format(
-    '(select id, %s as at, %s as is_meant from public.conversations where company_id = $1 and %s and %%s order by %s limit $4)',
+    '(select id, %s as at, %s as is_meant from public.conversations where company_id = $1 and merged_into is null and %s and %%s order by %s limit $4)',
     case when v_is_waiting then 'waiting_since' else 'last_message_at' end,
     format('coalesce(%s, false)', v_rest),
     case when v_is_waiting then 'waiting_since is not null and (waiting_since, id) > ($2, $3)'
@@ -438,7 +455,7 @@ as $$
        where not reset and company_id = p_id and rev > start.after order by rev limit row_limit)
       union all
       (select to_jsonb(c), rev from public.conversations as c
-       where reset and company_id = p_id
+       where reset and company_id = p_id and deleted_at is null
        order by last_message_at desc, id desc limit row_limit)
     ) as changed
   ))

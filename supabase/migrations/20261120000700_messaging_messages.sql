@@ -141,6 +141,8 @@ returns trigger language plpgsql volatile security definer set search_path = '' 
 begin
   -- The inbox first: every new message changes it too, and locks have one order.
   perform private.lock_inbox(new.company_id);
+  -- Whoever writes to a merged conversation means the person.
+  new.conversation_id := private.surviving_conversation(new.conversation_id);
   new.rev := private.next_version('conversation:' || new.conversation_id, new.company_id);
   new.seq := new.rev;
   new.instance_id := (select instance_id from public.conversations where id = new.conversation_id);

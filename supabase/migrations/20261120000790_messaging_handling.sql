@@ -119,6 +119,10 @@ begin
   end if;
   perform private.lock_inbox(p_company_id);
   select * into v_row from public.conversations where id = p_id and company_id = p_company_id for update;
+  if v_row.merged_into is not null then
+    raise exception using errcode = 'PT409', message = 'conversation_merged',
+      detail = format('The conversation was merged into %s.', v_row.merged_into), hint = 'Change that one.';
+  end if;
   if p_if_match <> '*' and trim(both '"' from p_if_match) <> v_row.rev::text then
     raise exception using errcode = 'PT412', message = 'version_changed',
       detail = format('The conversation is at version %s now.', v_row.rev), hint = 'Read it again, then decide again.';
@@ -183,7 +187,7 @@ begin
   return private.answer_conversation(private.change_conversation(p_id, v_company_id, p_changes, p_if_match));
 end $$;
 comment on function public.update_conversation is
-  'Changes of {assignee_id, status, read: true, bot_paused_until | bot_pause_minutes (null: as the company has set)}; the conversation as it is then. With p_if_match only while its rev is this. The same changes twice are one step. Raises conversation_not_found, role_required, invalid_change, invalid_assignee, version_changed.';
+  'Changes of {assignee_id, status, read: true, bot_paused_until | bot_pause_minutes (null: as the company has set)}; the conversation as it is then. With p_if_match only while its rev is this. The same changes twice are one step. Raises conversation_not_found, role_required, invalid_change, invalid_assignee, version_changed, conversation_merged.';
 grant execute on function public.update_conversation to authenticated, service_role;
 
 create function public.get_conversation(p_id uuid, p_company_id uuid default null)

@@ -113,6 +113,7 @@ begin
     raise exception using errcode = 'PT404', message = 'conversation_not_found',
       detail = 'There is no such conversation in this company.';
   end if;
+  p_conversation_id := private.surviving_conversation(p_conversation_id);
   if private.window_is_closed(p_conversation_id, p_type)
      and not exists (select from public.messages where id = p_id and company_id = v_company_id) then
     raise exception using errcode = 'PT422', message = 'window_closed',

@@ -6,8 +6,9 @@
 --   kept     gets the ids, the conversations and the suppressions of both
 --   merged   is left empty, and points to the kept one: merged_into
 --
--- Two conversations with the same number become one; the other is left closed and empty. A merge
--- is not undone. Locks: inbox, conversations in order of id, contacts.
+-- Two conversations with the same number become one; the other is left as a tombstone that names it:
+-- whoever still writes there writes to the kept one. A merge is not undone: nobody can tell whom
+-- people meant with what they wrote since. Locks: inbox, conversations in order of id, contacts.
 
 set lock_timeout = '5s';
 
@@ -154,7 +155,8 @@ begin
       select coalesce(jsonb_agg(jsonb_build_object(
         'id', id, 'instance_id', instance_id, 'address', address, 'last_message_at', last_message_at
       ) order by last_message_at desc, id), '[]')
-      from public.conversations where company_id = v_contact.company_id and contact_id = p_id
+      from public.conversations
+      where company_id = v_contact.company_id and contact_id = p_id and merged_into is null
     ),
     'suppressions', (
       select coalesce(jsonb_agg(to_jsonb(suppression) order by suppressed_at, id), '[]')
@@ -169,26 +171,34 @@ grant execute on function public.list_contacts, public.list_contact_conflicts, p
 
 -- Merge -------------------------------------------------------------------------------------
 
-create function private.join_conversations(p_kept public.conversations, p_other public.conversations)
+create function private.bury_conversation(p_other public.conversations, p_kept_id uuid)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_born bigint := (select version from public.versions where scope = 'conversation:' || p_kept.id);
-  v_left bigint;
+  v_left bigint := private.rows_left('conversation:' || p_other.id, p_other.company_id);
 begin
-  -- A place of their own in the order of birth, behind what is there: their revs use up these versions.
-  update public.messages as message set conversation_id = p_kept.id, seq = v_born + moved.place
-  from (
-    select id, row_number() over (order by seq) as place from public.messages where conversation_id = p_other.id
-  ) as moved
-  where message.id = moved.id;
-  v_left := private.rows_left('conversation:' || p_other.id, p_other.company_id);
   update public.conversations set
-    version = v_left, status = 'closed', unread = 0, last_message_preview = null, last_message_direction = null, last_inbound_at = null
+    version = v_left, status = 'closed', unread = 0, assignee_id = null, bot_paused_until = null,
+    last_message_preview = null, last_message_direction = null, last_inbound_at = null,
+    merged_into = p_kept_id, deleted_at = now()
   where id = p_other.id;
+  update public.conversations set merged_into = p_kept_id
+  where company_id = p_other.company_id and merged_into = p_other.id;
+end $$;
+comment on function private.bury_conversation is 'Leaves a conversation as an empty tombstone that names another one.';
+
+create function private.take_over(p_kept public.conversations, p_other public.conversations)
+returns void language sql volatile security invoker set search_path = '' as $$
   update public.conversations as conversation set
     version = versions.version,
     unread = conversation.unread + p_other.unread,
-    status = case when 'open' in (conversation.status, p_other.status) then 'open' else conversation.status end,
+    status = case when 'open' in (conversation.status, p_other.status) then 'open'
+      when 'pending' in (conversation.status, p_other.status) then 'pending' else 'closed' end,
+    assignee_id = coalesce(conversation.assignee_id, p_other.assignee_id),
+    bot_paused_until = greatest(conversation.bot_paused_until, p_other.bot_paused_until),
+    waiting_since = least(conversation.waiting_since, p_other.waiting_since),
+    -- Not every server can send to a LID.
+    address = case when conversation.address like '%@lid' and p_other.address not like '%@lid'
+      then p_other.address else conversation.address end,
     last_inbound_at = greatest(conversation.last_inbound_at, p_other.last_inbound_at),
     last_message_at = greatest(conversation.last_message_at, p_other.last_message_at),
     waiting_since = private.unanswered_since(conversation),
@@ -201,10 +211,33 @@ begin
     last_message_direction = case when p_other.last_message_at > conversation.last_message_at
       then p_other.last_message_direction else conversation.last_message_direction end
   from public.versions
-  where conversation.id = p_kept.id and versions.scope = 'conversation:' || p_kept.id;
+  where conversation.id = p_kept.id and versions.scope = 'conversation:' || p_kept.id
+$$;
+comment on function private.take_over is 'The kept conversation shows what both were: the newest message, all that is unread, since when the person waits, and for whom.';
+
+create function private.join_conversations(p_kept public.conversations, p_other public.conversations)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_born bigint := (select version from public.versions where scope = 'conversation:' || p_kept.id);
+begin
+  -- A place of their own in the order of birth, behind what is there: their revs use up these versions.
+  update public.messages as message set conversation_id = p_kept.id, seq = v_born + moved.place
+  from (
+    select id, row_number() over (order by seq) as place from public.messages where conversation_id = p_other.id
+  ) as moved
+  where message.id = moved.id;
+  update public.messages as answer set reply_to_id = quoted.id
+  from public.messages as quoted
+  where answer.conversation_id = p_kept.id and answer.reply_to is not null and answer.reply_to_id is null
+    and quoted.instance_id = answer.instance_id and quoted.provider_message_id = answer.reply_to
+    and quoted.conversation_id = p_kept.id;
+  update public.conversation_events set conversation_id = p_kept.id
+  where company_id = p_kept.company_id and conversation_id = p_other.id;
+  perform private.bury_conversation(p_other, p_kept.id);
+  perform private.take_over(p_kept, p_other);
 end $$;
 comment on function private.join_conversations is
-  'Moves the messages of one conversation into another with the same number and leaves it closed and empty. The caller holds the locks of the inbox and of both.';
+  'Moves the messages of one conversation into another with the same number and leaves a tombstone of it. The caller holds the locks of the inbox and of both.';
 
 create function private.move_conversations(p_company_id uuid, p_kept_id uuid, p_other_id uuid)
 returns void language plpgsql volatile security invoker set search_path = '' as $$
@@ -229,7 +262,9 @@ begin
   end loop;
 end $$;
 comment on function private.move_conversations is 'Gives the conversations of one contact to another. The caller holds the lock of the inbox.';
-grant execute on function private.join_conversations, private.move_conversations to service_role;
+grant execute on function
+  private.bury_conversation, private.take_over, private.join_conversations, private.move_conversations
+to service_role;
 
 create function private.check_merge(p_kept public.contacts, p_other public.contacts)
 returns void language plpgsql stable security invoker set search_path = '' as $$
