@@ -23,6 +23,7 @@ from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
 from functions.jobs.ticks import Ticks
 from functions.messaging import (
+    change_routes,
     consent_routes,
     contacts_routes,
     conversations_routes,
@@ -34,6 +35,7 @@ from functions.messaging import (
     numbers_routes,
     pace,
     search_routes,
+    word_routes,
 )
 from functions.messaging import handlers as messaging_handlers
 from functions.messaging import routes as messaging_routes
@@ -50,7 +52,8 @@ ROUTES = [
     for module in (
         # First, because it is asked most and routes are tried in order.
         inbound, item_routes, messaging_routes, decisions, pace, media_routes, numbers_routes,
-        conversations_routes, contacts_routes, consent_routes, search_routes,
+        conversations_routes, contacts_routes, consent_routes, word_routes, change_routes,
+        search_routes,
         jobs_routes, queue_routes,
     )
 ]  # fmt: skip

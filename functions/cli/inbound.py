@@ -1,16 +1,19 @@
-"""inbound list, show, reprocess, retention, replay: what providers posted, and reading it again."""
+"""inbound list, show, waiting, reprocess, retention, replay: what providers posted, read again."""
 
 import argparse
 import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from functions.cli.command import Call, Commands, UsageError, add_command, add_group
+from functions.cli.contacts import first
 from functions.cli.jobs import positive
 from functions.cli.output import Output, printable
 from functions.cli.times import both, moment_or_age
 from functions.core.errors import AppError, InvalidRequest
+from functions.messaging import changes
 from functions.messaging.items import ItemFilter, Items, ItemState
 from functions.messaging.replay import captured, replay
 
@@ -27,6 +30,11 @@ def add(groups: Commands) -> None:
     listing.add_argument("--cursor", help="go on where a list ended")
     show = add_command(commands, "show", show_item, "all about an item, with its body")
     show.add_argument("id", type=positive, metavar="ID")
+    waiting = add_command(
+        commands, "waiting", list_waiting, "reactions, edits, revokes whose message is not known"
+    )
+    waiting.add_argument("number", metavar="NUMBER-ID")
+    waiting.add_argument("--limit", type=positive, default=50, metavar="N", help="at most (50)")
     again = add_command(
         commands, "reprocess", reprocess, "read again; by default what failed or is unknown"
     )
@@ -68,6 +76,18 @@ def _filter(asked: argparse.Namespace) -> ItemFilter:
 
 def _items(call: Call) -> Items:
     return Items(call.db.as_service())
+
+
+async def list_waiting(call: Call) -> None:
+    asked, service = call.options, call.db.as_service()
+    fetch = partial(changes.list_waiting, service, asked.number, None)
+    found = await first(asked.limit, fetch)
+    if call.out.as_json:
+        return call.out.answer(found)
+    rows = [[row["target"], row["type"], both(row["received_at"]), row["body"]] for row in found]
+    for line in call.out.table(["MESSAGE", "TYPE", "RECEIVED (UTC)", "TEXT"], rows):
+        call.out.write(line)
+    return None
 
 
 async def list_items(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""suppressions list, add, lift: who is not written to."""
+"""suppressions list, add, lift, words, set-word: who is not written to, and who says so how."""
 
 from functools import partial
 from typing import Any, get_args
@@ -30,6 +30,12 @@ def add(groups: Commands) -> None:
     lift = add_command(commands, "lift", lift_suppression, "let a suppression hold no more")
     lift.add_argument("id", metavar="ID")
     lift.add_argument("--company", metavar="ID")
+    words = add_command(commands, "words", list_words, "the company's own words")
+    word = add_command(commands, "set-word", set_word, "what a message of just this means")
+    word.add_argument("word", metavar="WORD")
+    word.add_argument("effect", choices=["stop", "start", "none", "forget"])
+    for command in (words, word):
+        command.add_argument("--company", metavar="ID", required=True)
     for command in (new, lift):
         command.add_argument("--note", metavar="TEXT", help="where it comes from")
 
@@ -87,3 +93,19 @@ async def lift_suppression(call: Call) -> None:
     asked = call.options
     lifted = await suppressions(call).lift(asked.id, asked.company, asked.note)
     call.answer(lifted, f"Suppression {lifted['id']} is lifted.")
+
+
+async def list_words(call: Call) -> None:
+    found = (await suppressions(call).list_words(call.options.company))["data"]
+    if call.out.as_json:
+        return call.out.answer(found)
+    for line in call.out.table(["WORD", "EFFECT"], [[row["word"], row["effect"]] for row in found]):
+        call.out.write(line)
+    return None
+
+
+async def set_word(call: Call) -> None:
+    asked = call.options
+    effect = None if asked.effect == "forget" else asked.effect
+    kept = await suppressions(call).set_word(asked.company, asked.word, effect)
+    call.answer(kept, f"A message of just {kept['word']} means {kept['means'] or 'nothing'} now.")

@@ -52,25 +52,6 @@ class Storage:
             raise InvalidRequest("The bucket does not take this type.", code="type_refused")
         raise _other(status, error)
 
-    async def get(self, bucket: str, name: str, into: BinaryIO) -> None:
-        """Writes a file as it comes. Raises: NotFound no_object; Unavailable; NotConfigured;
-        StorageError."""
-        path = f"object/{_path(bucket, name)}"
-        try:
-            async with self._http.get().stream(
-                "GET", self._url(path), headers=self._key(), timeout=TIMEOUT
-            ) as response:
-                if not response.is_success:
-                    await response.aread()
-                    status, error = _failure(response)
-                    if status == 404:
-                        raise NotFound("There is no such file.", code="no_object")
-                    raise _other(status, error)
-                async for chunk in response.aiter_bytes():
-                    into.write(chunk)
-        except httpx.HTTPError as error:
-            raise _unreachable() from error
-
     async def sign(self, bucket: str, name: str, seconds: int, file_name: str | None = None) -> str:
         """An address that opens this file for so long. `file_name`: what it is saved as.
 

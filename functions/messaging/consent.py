@@ -1,4 +1,7 @@
-"""Suppressions as people look after them. SQL: supabase/migrations/*_messaging_consent.sql."""
+"""Suppressions, and the words that make them, as people look after them.
+
+SQL: supabase/migrations/*_messaging_consent.sql.
+"""
 
 from functions.core.db import Rpc
 from functions.messaging.contacts_models import Json, Scope
@@ -66,3 +69,16 @@ class Suppressions:
             "lift_suppression", {"p_id": id, "p_company_id": company_id, "p_note": note}
         )
         return lifted
+
+    async def list_words(self, company_id: str | None) -> Json:
+        """A ConsentWords: those of the company. Raises InvalidRequest company_required."""
+        words: Json = await self._rpc.call("list_consent_words", {"p_company_id": company_id})
+        return words
+
+    async def set_word(self, company_id: str | None, word: str, effect: str | None) -> Json:
+        """A KeptConsentWord; for admins. Raises Forbidden role_required; InvalidRequest
+        company_required, invalid_word, invalid_effect."""
+        kept: Json = await self._rpc.call(
+            "set_consent_word", {"p_word": word, "p_effect": effect, "p_company_id": company_id}
+        )
+        return kept

@@ -175,3 +175,34 @@ class LiftSuppression(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     note: str | None = Field(default=None, max_length=500)
+
+
+class ConsentWord(BaseModel):
+    """What a message of just this word means to a company, beside the usual words."""
+
+    word: str = Field(description="Without case, accents and punctuation.")
+    effect: Literal["stop", "start", "none"] | None = Field(
+        description="Of marketing; none: a usual word means nothing here."
+    )
+
+
+class ConsentWords(BaseModel):
+    data: list[ConsentWord]
+
+
+class NewConsentWord(BaseModel):
+    """A company's own word."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    word: str = Field(min_length=1, max_length=200)
+    effect: Literal["stop", "start", "none"] | None = Field(
+        description="null: forget what the company said of it."
+    )
+    company_id: UUID | None = None
+
+
+class KeptConsentWord(ConsentWord):
+    """The word as it is kept."""
+
+    means: Literal["stop", "start"] | None = Field(description="What holds now.")

@@ -5,7 +5,7 @@ Sends and commands are built and read without any network; only `exchange` and `
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import httpx
 import orjson
@@ -32,7 +32,7 @@ class Request:
     body: Json | None = None  # sent as JSON
     params: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, tuple[str, bytes | BinaryIO, str]] = field(default_factory=dict, repr=False)
+    files: Mapping[str, tuple[str, bytes, str]] = field(default_factory=dict, repr=False)
     sink: Sink | None = field(default=None, repr=False)
 
 

@@ -6,7 +6,7 @@ events that a webhook brings. All of them may be repeated.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from functions.providers.base import OutboundMessage, SendResult
 from functions.providers.events import Event, Identity, Json
@@ -57,7 +57,7 @@ class FetchMedia:
 class UploadMedia:
     """Leaves a file with the provider, to be sent by its id. Meta keeps it for 30 days."""
 
-    content: bytes | BinaryIO = field(repr=False)
+    content: bytes = field(repr=False)
     mime_type: str
     file_name: str = "file"
 

@@ -285,3 +285,59 @@ comment on function private.messages_wake_what_waits_later is
 create trigger messages_wake_what_waits_later after update on public.messages
   referencing old table as before new table as changed for each statement
   execute function private.messages_wake_what_waits_later();
+
+
+-- Looking at what waits ---------------------------------------------------------------------
+
+create function public.list_waiting_changes(
+  p_instance_id uuid, p_company_id uuid default null, p_limit integer default 50, p_cursor text default null
+)
+returns json language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_limit integer := least(greatest(p_limit, 1), 200);
+  v_window integer := 2000;
+  v_target text := coalesce(substr(p_cursor, position(' ' in p_cursor) + 1), '');
+  v_change_id text := '';
+begin
+  if not exists (
+    select from public.instances where id = p_instance_id and (p_company_id is null or company_id = p_company_id)
+  ) then
+    raise exception using errcode = 'PT404', message = 'instance_not_found',
+      detail = 'There is no such number, or you may not see it.';
+  end if;
+  if p_cursor !~ '^[0-9]{1,3} .' then
+    raise exception using errcode = 'PT422', message = 'invalid_cursor',
+      detail = 'The cursor is not one that this list has given.', hint = 'Start again without cursor.';
+  end if;
+  -- A cursor is how long the target is, the target, and the change.
+  if p_cursor is not null then
+    v_change_id := substr(v_target, split_part(p_cursor, ' ', 1)::integer + 1);
+    v_target := left(v_target, split_part(p_cursor, ' ', 1)::integer);
+  end if;
+  return (
+    with seen as materialized (
+      select * from public.message_changes
+      where instance_id = p_instance_id and (target, change_id) > (v_target, v_change_id)
+      order by target, change_id limit v_window
+    ), waiting as materialized (
+      select change, row_number() over (order by target, change_id) as place from seen as change
+      where not exists (
+        select from public.messages
+        where messages.instance_id = p_instance_id and provider_message_id = change.target
+      )
+    ), last as (
+      (select (change).target, (change).change_id from waiting
+       where place = v_limit and exists (select from waiting where place > v_limit))
+      union all
+      (select target, change_id from seen where (select count(*) from seen) = v_window order by target desc, change_id desc limit 1)
+      limit 1
+    )
+    select json_build_object(
+      'data', coalesce((select json_agg(change order by place) from waiting where place <= v_limit), '[]'),
+      'next_cursor', (select length(target) || ' ' || target || change_id from last)
+    )
+  );
+end $$;
+comment on function public.list_waiting_changes is
+  'Reactions, edits and revokes of a number whose message is not known (yet), by the id of the message: {data, next_cursor}. A page looks at 2000 changes and may be short, even empty; the list ends where next_cursor is null. Raises instance_not_found, invalid_cursor.';
+grant execute on function public.list_waiting_changes to authenticated, service_role;

@@ -314,14 +314,22 @@ grant execute on function public.add_suppression, public.lift_suppression, publi
 create function private.write_consent_word(p_company_id uuid, p_word text, p_effect text)
 returns json language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_word public.consent_words;
+  v_word text := private.plain_words(p_word);
 begin
   perform private.require_role(p_company_id, 'admin');
-  insert into public.consent_words (company_id, word, effect)
-  values (p_company_id, private.plain_words(p_word), p_effect)
-  on conflict (company_id, word) do update set effect = excluded.effect
-  returning * into v_word;
-  return to_json(v_word);
+  if coalesce(length(v_word), 0) not between 1 and 60 then
+    raise exception using errcode = 'PT422', message = 'invalid_word',
+      detail = 'A word has 1 to 60 letters and digits.', hint = 'A message of just these words is meant.';
+  end if;
+  if p_effect is null then
+    delete from public.consent_words where company_id = p_company_id and word = v_word;
+  elsif p_effect not in ('stop', 'start', 'none') then
+    raise exception using errcode = 'PT422', message = 'invalid_effect', detail = 'The effect is stop, start or none.';
+  else
+    insert into public.consent_words (company_id, word, effect) values (p_company_id, v_word, p_effect)
+    on conflict (company_id, word) do update set effect = excluded.effect;
+  end if;
+  return json_build_object('word', v_word, 'effect', p_effect, 'means', private.consent_effect(p_company_id, v_word, false));
 end $$;
 comment on function private.write_consent_word is 'See set_consent_word.';
 create function public.set_consent_word(p_word text, p_effect text, p_company_id uuid default null)
@@ -329,5 +337,13 @@ returns json language sql volatile security invoker set search_path = '' as $$
   select private.write_consent_word(private.acting_company(p_company_id, 'admin'), p_word, p_effect)
 $$;
 comment on function public.set_consent_word is
-  'What a message of just this word means to a company: stop, start, or none to switch a usual word off. Raises company_required, role_required.';
-grant execute on function private.write_consent_word, public.set_consent_word to authenticated, service_role;
+  'What a message of just this word means to a company: stop, start, or none to switch a usual word off; null forgets what the company said. Answers {word, effect, means}, where means is what then holds. Raises company_required, role_required, invalid_word, invalid_effect.';
+
+create function public.list_consent_words(p_company_id uuid default null)
+returns json language sql stable security invoker set search_path = '' as $$
+  select json_build_object('data', coalesce(json_agg(json_build_object('word', word, 'effect', effect) order by word), '[]'))
+  from public.consent_words where company_id = private.acting_company(p_company_id)
+$$;
+comment on function public.list_consent_words is 'The words that a company has set, {data: [{word, effect}]}; the usual ones are beside them. Raises company_required.';
+grant execute on function private.write_consent_word, public.set_consent_word, public.list_consent_words
+to authenticated, service_role;

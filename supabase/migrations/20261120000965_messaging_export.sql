@@ -82,7 +82,7 @@ create function private.names_a_person(p_message public.messages, p_needles text
 returns boolean language sql immutable security invoker set search_path = '' as $$
   select private.mentions(
     jsonb_build_array((p_message).author, (p_message).body, (p_message).quoted, (p_message).payload, (p_message).original,
-      (p_message).reactions), p_needles
+      (p_message).reactions, (p_message).votes), p_needles
   )
 $$;
 comment on function private.names_a_person is 'Whether a message of a group is by a person, or names them.';

@@ -263,7 +263,8 @@ begin
     quoted = case when private.mentions(quoted, p_erasure.needles) then null else quoted end,
     payload = case when private.mentions(payload, p_erasure.needles) then null else payload end,
     original = case when private.mentions(original, p_erasure.needles) then null else original end,
-    reactions = case when private.mentions(reactions, p_erasure.needles) then null else reactions end
+    reactions = case when private.mentions(reactions, p_erasure.needles) then null else reactions end,
+    votes = case when private.mentions(votes, p_erasure.needles) then null else votes end
   where conversation_id = p_conversation.id and private.names_a_person(message, p_erasure.needles);
   if found or cardinality(v_ids) > 0 then
     update private.erasures set groups = groups || p_conversation.id where contact_id = p_erasure.contact_id;

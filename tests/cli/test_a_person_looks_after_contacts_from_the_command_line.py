@@ -71,6 +71,17 @@ async def test_suppressions_are_added_listed_and_lifted(shop: Company, recado: R
     assert id in (await recado("suppressions", "list", *company, "--all")).out
 
 
+async def test_a_company_sets_its_own_words(shop: Company, recado: Recado) -> None:
+    company = ("--company", shop.id)
+    set_word = ("suppressions", "set-word")
+    assert (await recado(*set_word, "Chega!", "stop", *company)).out.endswith("means stop now.\n")
+    assert "chega" in (await recado("suppressions", "words", *company)).out
+    listed = await recado("suppressions", "words", *company, "--json")
+    assert listed.json == [{"word": "chega", "effect": "stop"}]
+    assert (await recado(*set_word, "chega", "forget", *company)).code == 0
+    assert (await recado("suppressions", "words", *company, "--json")).json == []
+
+
 async def test_pairs_that_may_be_one_person_are_listed(shop: Company, recado: Recado) -> None:
     one, other = sorted([await id_of(shop, "Ana"), await id_of(shop, "Bia")])
     pair = {"company_id": shop.id, "contact_id": one, "other_id": other}

@@ -30,8 +30,10 @@ def functions_of_people(rivals: Rivals) -> dict[str, list[Json]]:
             {"p_id": suppression, "p_company_id": rivals.mine.id},
         ],
         "list_contact_conflicts": [{"p_company_id": company}],
+        "list_consent_words": [{"p_company_id": company}],
         "list_contacts": [{"p_company_id": company}],
         "list_suppressions": [{"p_company_id": company}],
+        "list_waiting_changes": [{"p_instance_id": rivals.ids["instance_id"]}],
         "merge_contacts": [pair, pair | {"p_company_id": company}],
         "set_consent_word": [{"p_word": "x", "p_effect": "stop", "p_company_id": company}],
     }
@@ -60,4 +62,11 @@ def routes_of_people(rivals: Rivals) -> dict[str, list[tuple[str, str, Json]]]:
             ("POST", "/api/suppressions", {"json": {"contact_id": contact}}),
         ],
         "lift_suppression": [("POST", suppression, {})],
+        "list_consent_words": [("GET", "/api/consent-words", {"params": in_company})],
+        "set_consent_word": [
+            ("PUT", "/api/consent-words", {"json": {"word": "x", "effect": "stop"} | in_company})
+        ],
+        "list_waiting_changes": [
+            ("GET", "/api/changes/waiting", {"params": {"instance_id": rivals.ids["instance_id"]}})
+        ],
     }

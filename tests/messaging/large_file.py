@@ -9,12 +9,12 @@ from functions.core.http import HttpClient
 from functions.core.settings import Settings
 from functions.core.storage import Storage
 from functions.messaging.spool import Spool
-from functions.providers.base import Instance
+from functions.providers.base import Instance, Provider
 from functions.providers.commands import FetchMedia
 from functions.providers.evolution import EVOLUTION
 from functions.providers.meta import META
 
-PROVIDERS = {"evolution": EVOLUTION, "meta": META}
+PROVIDERS: dict[str, Provider] = {"evolution": EVOLUTION, "meta": META}
 
 
 async def carry(provider: str, server: str, size: int, http: HttpClient) -> str:

@@ -158,7 +158,7 @@ async def _write_on_evolution(shop: Company, who: Somebody) -> None:
     other = {"participant": f"{OTHER}@s.whatsapp.net"}
     quoting = bodies.text(number, "x", f"@{who.phone} concordo", name="Outra")
     quoting["data"]["key"] |= group | other
-    told = {"stanzaId": bodies.new_id(), "participant": who.jid}
+    told: Json = {"stanzaId": bodies.new_id(), "participant": who.jid}
     told["quotedMessage"] = {"conversation": who.word("quoted")}
     quoting["data"]["contextInfo"] = told | {"mentionedJid": [who.jid]}
     # Evolution tells of an edit under our own address.
@@ -183,10 +183,15 @@ async def _write_on_evolution(shop: Company, who: Somebody) -> None:
 async def _write_on_meta(shop: Company, who: Somebody) -> None:
     number = shop.tenant.meta
     contact = {"profile": {"name": who.name}, "wa_id": who.wa_id}
-    lost = {"id": who.wamid("edit"), "from": who.wa_id, "timestamp": "1760000100", "type": "edit"}
+    lost: Json = {
+        "id": who.wamid("edit"),
+        "from": who.wa_id,
+        "timestamp": "1760000100",
+        "type": "edit",
+    }
     lost |= {"edit": {"original_message_id": who.wamid("never")}}
     lost["edit"]["message"] = {"type": "text", "text": {"body": who.word("parked")}}
-    wish = {"wa_id": who.wa_id, "category": "marketing_messages", "value": "stop"}
+    wish: Json = {"wa_id": who.wa_id, "category": "marketing_messages", "value": "stop"}
     wish |= {"detail": who.word("wish"), "timestamp": bodies.NOON}
     orphan = bodies.status(number, who.wa_id, who.wamid("orphan"), "failed")
     (failed,) = orphan["entry"][0]["changes"][0]["value"]["statuses"]
@@ -225,7 +230,7 @@ async def _be_told_of(shop: Company, who: Somebody) -> None:
     """What others than providers know: a note, a job, a contact who was the same person."""
     what = {"contact_id": who.contact, "scope": "all", "note": who.word("note")}
     assert (await call(shop, "POST", "/api/suppressions", json=what)).status_code == 201
-    job = {"type": "crm.sync", "company_id": shop.id, "delay_seconds": 3600}
+    job: Json = {"type": "crm.sync", "company_id": shop.id, "delay_seconds": 3600}
     job |= {"data": {"phone": who.phone, "text": who.word("job")}}
     await shop.project.rpc("enqueue_jobs", {"p_jobs": [job]})
     thread = await shop.conversation(shop.tenant.evolution, "5547" + who.digits[::-1])

@@ -57,7 +57,12 @@ async def test_what_comes_late_is_not_kept(
     await shop.post(number, said)
     await shop.settled()
     await erase(shop, who.contact)
-    revoke = {"id": who.wamid("revoke"), "from": who.wa_id, "timestamp": "1", "type": "revoke"}
+    revoke: Json = {
+        "id": who.wamid("revoke"),
+        "from": who.wa_id,
+        "timestamp": "1",
+        "type": "revoke",
+    }
     revoke |= {"revoke": {"original_message_id": who.wamid("late")}}
     await shop.post(
         number,

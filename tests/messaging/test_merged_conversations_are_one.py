@@ -77,7 +77,7 @@ async def test_those_who_listen_end_with_the_same(
     bia = await seen(company, company.tenant.evolution, BIA)
     kept, other = await thread_of(company, ana), await thread_of(company, bia)
     epoch = (await company.project.rows("companies", id=f"eq.{company.id}"))[0]["epoch"]
-    scopes = {
+    scopes: dict[tuple[str, str], dict[str, Row]] = {
         ("sync_conversation", kept["id"]): {}, ("sync_conversation", other["id"]): {},
         ("sync_inbox", company.id): {},
     }  # fmt: skip

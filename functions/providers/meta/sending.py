@@ -5,7 +5,7 @@ import binascii
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -68,9 +68,7 @@ def uploaded_id(body: Any) -> str | None:
     return text(record(body).get("id"))
 
 
-def upload_request(
-    instance: Instance, content: bytes | BinaryIO, mime_type: str, name: str
-) -> Request:
+def upload_request(instance: Instance, content: bytes, mime_type: str, name: str) -> Request:
     return Request(
         "POST",
         graph_url(instance, instance.external_id, "media"),
