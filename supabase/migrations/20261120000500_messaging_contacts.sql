@@ -66,6 +66,8 @@ comment on column public.contact_identities.event_id is 'The inbound event that 
 create index contact_identities_by_contact on public.contact_identities (company_id, contact_id);
 
 create table public.contact_conflicts (
+  -- Several come in one payload, at one time: lists tell them apart by this.
+  id uuid not null default gen_random_uuid(),
   company_id uuid not null,
   contact_id uuid not null,
   other_id uuid not null,
@@ -82,6 +84,7 @@ create table public.contact_conflicts (
 comment on table public.contact_conflicts is
   'Pairs of contacts whose ids came in one payload: perhaps one person. The first evidence stays until a person merges them.';
 create index contact_conflicts_by_other on public.contact_conflicts (company_id, other_id);
+create index contact_conflicts_in_order on public.contact_conflicts (company_id, created_at desc, id desc);
 
 alter table public.contacts enable row level security;
 create policy "members read the contacts" on public.contacts for select to authenticated

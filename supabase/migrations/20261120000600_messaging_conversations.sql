@@ -255,6 +255,12 @@ returns timestamptz language sql immutable security invoker set search_path = ''
   select timestamptz 'epoch' + private.cursor_part(p_cursor, 1)::bigint * interval '1 microsecond'
 $$;
 comment on function private.cursor_time is 'The time in a cursor, or null without one.';
+create function private.before_cursor(p_cursor text, out at timestamptz, out id uuid)
+language sql immutable security invoker set search_path = '' as $$
+  select coalesce(private.cursor_time(p_cursor), 'infinity'),
+    coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff')::uuid
+$$;
+comment on function private.before_cursor is 'Before which time and id a list goes on that shows the newest first; without a cursor, before none.';
 create function private.page_result(
   p_rows jsonb, p_limit integer, p_fields text[], p_time_field text, p_id_field text
 )
@@ -273,7 +279,8 @@ comment on function private.page_result is
   'A page as the API shows it, of rows in order, one more than the page holds when there is a next one.';
 
 grant execute on function
-  private.row_as_json, private.page_result, private.page_cursor, private.cursor_part, private.cursor_time
+  private.row_as_json, private.page_result, private.page_cursor, private.cursor_part, private.cursor_time,
+  private.before_cursor
 to authenticated, service_role;
 
 create function private.check_inbox_filter(p_filter jsonb)

@@ -291,14 +291,13 @@ set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_company_id uuid := private.acting_company(p_company_id);
-  v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
-  v_after_id uuid := coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_before record := private.before_cursor(p_cursor);
   v_limit integer := least(greatest(p_limit, 1), 200);
 begin
   return private.page_result((
     select jsonb_agg(to_jsonb(page) order by created_at desc, id desc) from (
       select * from public.suppressions
-      where company_id = v_company_id and (created_at, id) < (v_after, v_after_id)
+      where company_id = v_company_id and (created_at, id) < (v_before.at, v_before.id)
         and (p_contact_id is null or contact_id = p_contact_id)
         and (not p_active or lifted_at is null)
       order by created_at desc, id desc

@@ -72,14 +72,13 @@ set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitm
 as $$
 declare
   v_company_id uuid := private.acting_company(p_company_id);
-  v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
-  v_after_id uuid := coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_before record := private.before_cursor(p_cursor);
   v_limit integer := least(greatest(p_limit, 1), 200);
 begin
   return private.page_result((
     select jsonb_agg(to_jsonb(page) order by created_at desc, id desc) from (
       select id, company_id, name, phone, created_at from public.contacts
-      where company_id = v_company_id and (created_at, id) < (v_after, v_after_id)
+      where company_id = v_company_id and (created_at, id) < (v_before.at, v_before.id)
         and merged_into is null and erased_at is null
         and (p_phone is null or id = (
           select contact_id from public.contact_identities
@@ -100,18 +99,17 @@ create function public.list_contact_conflicts(
 returns json language plpgsql stable security invoker set search_path = '' as $$
 declare
   v_company_id uuid := private.acting_company(p_company_id);
-  v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
-  v_after_id uuid := coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_before record := private.before_cursor(p_cursor);
   v_limit integer := least(greatest(p_limit, 1), 200);
 begin
   return private.page_result((
-    select jsonb_agg(to_jsonb(page) order by created_at desc, contact_id desc) from (
-      select contact_id, other_id, kind, value, evidence, event_id, created_at from public.contact_conflicts
-      where company_id = v_company_id and (created_at, contact_id) < (v_after, v_after_id)
-      order by created_at desc, contact_id desc
+    select jsonb_agg(to_jsonb(page) order by created_at desc, id desc) from (
+      select * from public.contact_conflicts
+      where company_id = v_company_id and (created_at, id) < (v_before.at, v_before.id)
+      order by created_at desc, id desc
       limit v_limit + 1
     ) as page
-  ), v_limit, null, 'created_at', 'contact_id');
+  ), v_limit, '{contact_id,other_id,kind,value,evidence,event_id,created_at}', 'created_at', 'id');
 end $$;
 comment on function public.list_contact_conflicts is
   'A page of pairs of contacts that may be one person, newest first, each with the id that both came with. Raises company_required, company_not_found, invalid_cursor.';

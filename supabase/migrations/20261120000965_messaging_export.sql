@@ -302,15 +302,16 @@ declare
   v_company_id uuid := private.acting_company(v_contact.company_id, 'admin');
   v_limit integer := least(greatest(p_limit, 1), 500);
   v_page jsonb;
+  v_before record;
 begin
   if p_cursor ~ '^((items|jobs):[0-9]{0,18}|groups:([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?|reports:([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} .*)?)$' then
     return private.export_records(v_contact, p_cursor);
   end if;
+  v_before := private.before_cursor(p_cursor);
   v_page := (
     select private.page_result(jsonb_agg(to_jsonb(said) order by occurred_at desc, id desc), v_limit, null, 'occurred_at', 'id')
     from private.exported_messages(
-      v_company_id, p_id, coalesce(private.cursor_time(p_cursor), 'infinity'),
-      coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff')::uuid, v_limit + 1
+      v_company_id, p_id, v_before.at, v_before.id, v_limit + 1
     ) as said
   );
   v_page := jsonb_build_object(

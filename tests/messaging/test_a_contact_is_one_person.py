@@ -123,6 +123,24 @@ async def test_ids_of_two_contacts_are_a_conflict_and_no_merge(company: Company)
     assert len(await company.rows("contacts")) == 2
 
 
+async def test_conflicts_of_one_payload_are_all_on_some_page(company: Company) -> None:
+    people = [await seen(company, company.tenant.evolution, f"551198765000{n}") for n in range(4)]
+    first, *others = sorted(people)
+    for other in others:
+        pair = {"company_id": company.id, "contact_id": first, "other_id": other, "kind": "lid"}
+        pair |= {"value": "1", "evidence": "message", "created_at": "2026-01-01T00:00:00Z"}
+        await company.project.insert("contact_conflicts", pair)
+    found: list[str] = []
+    params: dict[str, str] = {"limit": "1"}
+    while True:
+        page = (await call(company, "GET", "/api/contacts/conflicts", params=params)).json()
+        found += [pair["other_id"] for pair in page["data"]]
+        if page["next_cursor"] is None:
+            break
+        params["cursor"] = page["next_cursor"]
+    assert sorted(found) == others
+
+
 async def test_a_merge_leaves_one_person(company: Company) -> None:
     by_phone, by_lid = await conflicting(company)
     before = await company.rows("messages", order="occurred_at,seq")
