@@ -453,10 +453,17 @@ grant execute on function public.continue_erasure to service_role;
 
 create function private.reports_of_erased_messages()
 returns trigger language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_id text := to_jsonb(new) ->> tg_argv[0];
 begin
   if exists (
-    select from private.erased_messages where instance_id = new.instance_id
-      and id_hash = sha256(convert_to(to_jsonb(new) ->> tg_argv[0], 'UTF8'))
+    select from private.erased_messages
+    where instance_id = new.instance_id and id_hash = sha256(convert_to(v_id, 'UTF8'))
+  ) or exists (
+    -- The erasure has begun, and is not at this message yet.
+    select from public.messages as message
+    join public.conversations as conversation on conversation.id = message.conversation_id
+    where message.instance_id = new.instance_id and provider_message_id = v_id and address like 'erased:%'
   ) then
     perform set_config('recado.erased_event_id', private.current_event()::text, true);
     return null;
