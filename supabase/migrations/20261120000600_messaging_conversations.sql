@@ -462,7 +462,7 @@ as $$
        where not reset and company_id = p_id and rev > start.after order by rev limit row_limit)
       union all
       (select to_jsonb(c), rev from public.conversations as c
-       where reset and company_id = p_id and deleted_at is null
+       where reset and company_id = p_id
        order by last_message_at desc, id desc limit row_limit)
     ) as changed
   ))

@@ -193,10 +193,6 @@ returns void language sql volatile security invoker set search_path = '' as $$
       when 'pending' in (conversation.status, p_other.status) then 'pending' else 'closed' end,
     assignee_id = coalesce(conversation.assignee_id, p_other.assignee_id),
     bot_paused_until = greatest(conversation.bot_paused_until, p_other.bot_paused_until),
-    waiting_since = least(conversation.waiting_since, p_other.waiting_since),
-    -- Not every server can send to a LID.
-    address = case when conversation.address like '%@lid' and p_other.address not like '%@lid'
-      then p_other.address else conversation.address end,
     last_inbound_at = greatest(conversation.last_inbound_at, p_other.last_inbound_at),
     last_message_at = greatest(conversation.last_message_at, p_other.last_message_at),
     waiting_since = private.unanswered_since(conversation),
