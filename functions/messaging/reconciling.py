@@ -47,8 +47,10 @@ async def _look(
 ) -> SendResult | None:
     """The message as its provider has it; None where it says nothing, or cannot be asked.
 
-    Meta cannot: its reports carry our id.
+    Meta cannot: its reports carry our id. Nor can that of a number that was removed.
     """
+    if "instance" not in order:
+        return None
     provider = providers[order["instance"]["provider"]]
     if Reconcile not in provider.commands:
         return None

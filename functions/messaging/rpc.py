@@ -77,6 +77,14 @@ async def react_to_report(rpc: Rpc, message_id: str) -> None:
     await rpc.call("react_to_report", {"p_message_id": message_id})
 
 
+async def release_waiting(rpc: Rpc, company_id: str, asleep_since: str) -> int:
+    """Has messages that sleep since before then look again, a page of them; how many."""
+    count: int = await rpc.call(
+        "release_waiting", {"p_company_id": company_id, "p_asleep_since": asleep_since}
+    )
+    return count
+
+
 async def get_read_messages(rpc: Rpc, conversation_id: str, count: int) -> Json | None:
     """{instance, chat, message_ids} of what the contact shall see as read."""
     read: Json | None = await rpc.call(

@@ -1,8 +1,9 @@
 """The jobs of sending: a provider is called between two calls of SQL functions.
 
-messages.send       one attempt of one message; supabase/migrations/*_messaging_sending.sql
+messages.send       one attempt of one message; supabase/migrations/*_messaging_attempts.sql
 messages.mark_read  the contact sees that it was read
 messages.react      what follows from a refusal that came as a report; *_messaging_reactions.sql
+messages.release    what sleeps looks again, because its rules have changed; *_messaging_pace.sql
 """
 
 import asyncio
@@ -37,7 +38,7 @@ def handlers(
     providers: Mapping[str, Provider],
     storage: Storage,
 ) -> Handlers:
-    """messages.send, messages.react and messages.mark_read."""
+    """messages.send, messages.react, messages.mark_read and messages.release."""
 
     async def send(job: Job, context: JobContext) -> Json:
         """Calls the provider once for a message, its attempt written before and after."""
@@ -80,10 +81,19 @@ def handlers(
         if answer.failure and answer.failure.outcome != "permanent":
             raise RetryLater(answer.failure.code or "not marked")
 
+    async def release(job: Job, context: JobContext) -> Json:
+        """Wakes them a page at a time."""
+        of = (job.data["company_id"], job.data["asleep_since"])
+        released = 0
+        while count := await rpc.release_waiting(db.as_service(), *of):
+            released += count
+        return {"released": released}
+
     return {
         "messages.mark_read": Handler(mark_read),
         "messages.send": Handler(send, timeout_seconds=45.0, concurrency=16),
         "messages.react": Handler(react),
+        "messages.release": Handler(release),
     }
 
 

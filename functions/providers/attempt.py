@@ -101,10 +101,11 @@ REACTIONS: dict[ErrorClass, Reaction] = {
     "unknown": Reaction("unknown", None, "reconcile"),
 }
 
-# What no answer tells. A message that its server keeps as PENDING for this long is suspect, and
-# so many of them on one number that still says it is open mean a socket that only looks alive.
+# What no answer tells. A message that its server keeps as PENDING for this long is suspect: its
+# number is asked whether it lives. So many of them on one number, and its campaigns wait.
 STUCK_SECONDS = 600
-STUCK = Reaction("unknown", "instance", "probe_number", after=5)
+STUCK = Reaction("unknown", "instance", "probe_number")
+STUCK_PAUSES_CAMPAIGNS = 5
 
 
 def classified(

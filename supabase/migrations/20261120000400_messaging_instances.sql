@@ -61,6 +61,8 @@ create table public.instances (
   quality text,
   throughput text,
   last_seen_at timestamptz,
+  -- When a probe last showed that its connection lives.
+  alive_at timestamptz,
   -- Removed: it keeps its conversations, and nothing goes out or comes in.
   removed_at timestamptz,
   created_at timestamptz not null default now(),

@@ -6,8 +6,10 @@
 --   window       Meta takes free text only as a reply (72 hours after a click on an advertisement)
 --   quiet hours  of the company, by its time zone; a person who writes at night is not held back
 --   daily cap    of the number, and while it warms up the step of its day
---   portfolio    Meta: so many people may be written to first in 24 hours, by all numbers together
+--   portfolio    Meta: so many people may be written to first in 24 hours, by all numbers together;
+--                marketing leaves a tenth of them to everything else
 --
+-- Caps count people: who was counted today, or in these 24 hours, may be written to again.
 -- The rate of a number is the token bucket number:<id> of the queue (set_key_limits).
 
 set lock_timeout = '5s';
@@ -52,21 +54,43 @@ create table private.number_paces (
   next_at timestamptz not null default '-infinity',
   -- Of the company's calendar.
   day date not null default '-infinity',
-  first_messages integer not null default 0
+  people integer not null default 0
 ) with (fillfactor = 50);
-comment on table private.number_paces is 'When a number may send again, and to how many it has written first today.';
+comment on table private.number_paces is 'When a number may send again, and to how many people it has written first today.';
 alter table private.number_paces enable row level security;
 grant select, insert, update, delete on private.number_paces to service_role;
 
-create table private.portfolio_recipients (
-  portfolio text not null,
-  contact_id uuid not null references public.contacts (id) on delete cascade,
-  written_at timestamptz not null default now(),
-  primary key (portfolio, contact_id)
+create table private.number_recipients (
+  instance_id uuid not null references public.instances (id) on delete cascade,
+  -- No foreign key: a row is gone the day after, and counted until then.
+  contact_id uuid not null,
+  primary key (instance_id, contact_id)
 );
-comment on table private.portfolio_recipients is 'Whom the numbers of a business portfolio have written to first in the last 24 hours.';
-create index portfolio_recipients_by_age on private.portfolio_recipients (portfolio, written_at);
-create index portfolio_recipients_by_contact on private.portfolio_recipients (contact_id);
+comment on table private.number_recipients is 'Whom a number with a daily cap has written to first today.';
+alter table private.number_recipients enable row level security;
+grant select, insert, update, delete on private.number_recipients to service_role;
+
+create table private.portfolios (
+  company_id uuid not null references public.companies (id) on delete cascade,
+  portfolio text not null,
+  people integer not null default 0,
+  primary key (company_id, portfolio)
+) with (fillfactor = 50);
+comment on table private.portfolios is 'How many people the numbers of a business portfolio have written to first in the last 24 hours.';
+alter table private.portfolios enable row level security;
+grant select, insert, update, delete on private.portfolios to service_role;
+
+create table private.portfolio_recipients (
+  company_id uuid not null,
+  portfolio text not null,
+  -- No foreign key: a row is gone a day later, and counted until then.
+  contact_id uuid not null,
+  written_at timestamptz not null default now(),
+  primary key (company_id, portfolio, contact_id),
+  foreign key (company_id, portfolio) references private.portfolios (company_id, portfolio) on delete cascade
+);
+comment on table private.portfolio_recipients is 'Who they are, and when they were last written to so.';
+create index portfolio_recipients_by_age on private.portfolio_recipients (company_id, portfolio, written_at);
 alter table private.portfolio_recipients enable row level security;
 grant select, insert, update, delete on private.portfolio_recipients to service_role;
 
@@ -124,33 +148,43 @@ returns boolean language sql immutable security invoker set search_path = '' as 
 $$;
 comment on function private.is_quiet is 'Whether this time of the company''s own clock is quiet.';
 
-create function private.local_time(p_company_id uuid, p_at timestamptz)
-returns timestamp language plpgsql stable security invoker set search_path = '' as $$
+create function private.time_zone(p_company_id uuid)
+returns text language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_zone text := (select time_zone from public.companies where id = p_company_id);
 begin
-  return p_at at time zone (select time_zone from public.companies where id = p_company_id);
+  perform now() at time zone v_zone;
+  return v_zone;
 exception when invalid_parameter_value then
-  return p_at at time zone 'UTC';
+  return 'UTC';
 end $$;
-comment on function private.local_time is 'What a company''s clock shows; UTC where its zone is none.';
+comment on function private.time_zone is 'The zone of a company''s clock; UTC where it has none that there is.';
 
 create function private.quiet_until(p_company_id uuid, p_at timestamptz default now())
 returns timestamptz language plpgsql stable security invoker set search_path = '' as $$
 declare
   v_rules public.sending_rules;
-  v_start timestamp := private.local_time(p_company_id, p_at);
-  v_local timestamp := v_start;
+  v_zone text;
+  v_start timestamp;
+  v_local timestamp;
 begin
   select * into v_rules from public.sending_rules where company_id = p_company_id;
+  if not found then
+    return null;
+  end if;
+  v_zone := private.time_zone(p_company_id);
+  v_start := p_at at time zone v_zone;
+  v_local := v_start;
   -- A week has seven days, each with at most two quiet parts.
   for v_step in 1 .. 16 loop
-    exit when v_rules.company_id is null or not private.is_quiet(v_rules, v_local);
+    exit when not private.is_quiet(v_rules, v_local);
     v_local := case
       when extract(isodow from v_local)::smallint = any (v_rules.quiet_days) then date_trunc('day', v_local) + interval '1 day'
       when v_local::time < v_rules.quiet_until then date_trunc('day', v_local) + v_rules.quiet_until
       else date_trunc('day', v_local) + interval '1 day'
     end;
   end loop;
-  return case when v_local > v_start then p_at + (v_local - v_start) end;
+  return case when v_local > v_start then v_local at time zone v_zone end;
 end $$;
 comment on function private.quiet_until is 'When the quiet hours end in which this time lies; null where it lies in none.';
 
@@ -162,72 +196,120 @@ returns integer language sql stable security invoker set search_path = '' as $$
 $$;
 comment on function private.daily_cap is 'To how many people a number may write first today; null: to any number.';
 grant execute on function
-  private.is_reply, private.is_quiet, private.local_time, private.quiet_until, private.daily_cap
+  private.is_reply, private.is_quiet, private.time_zone, private.quiet_until, private.daily_cap
 to service_role;
 
 
 -- May it go? --------------------------------------------------------------------------------
 
-create function private.take_portfolio_budget(p_instance public.instances, p_contact_id uuid)
+create function private.portfolio_of(p_instance public.instances)
+returns text language sql immutable security invoker set search_path = '' as $$
+  select coalesce((p_instance).portfolio_id, (p_instance).waba_id, (p_instance).id::text)
+$$;
+comment on function private.portfolio_of is 'Numbers of a company with the same one share a limit.';
+
+create function private.portfolio_opens_at(p_instance public.instances, p_purpose text, p_contact_id uuid)
 returns timestamptz language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_portfolio text := coalesce((p_instance).portfolio_id, (p_instance).waba_id, (p_instance).id::text);
-  v_since timestamptz := now() - interval '24 hours';
+  v_portfolio text := private.portfolio_of(p_instance);
+  v_limit integer := case p_purpose when 'marketing' then ceil((p_instance).portfolio_limit * 0.9)
+    else (p_instance).portfolio_limit end;
+  v_people integer;
 begin
-  if (p_instance).portfolio_limit is null or p_contact_id is null then
+  if (p_instance).provider <> 'meta' or v_limit is null or p_contact_id is null then
     return null;
   end if;
   -- One after the other, so that the last place is given once.
-  perform pg_advisory_xact_lock(1703, hashtext(v_portfolio));
-  delete from private.portfolio_recipients where portfolio = v_portfolio and written_at <= v_since;
-  if exists (select from private.portfolio_recipients where portfolio = v_portfolio and contact_id = p_contact_id) then
+  insert into private.portfolios (company_id, portfolio) values ((p_instance).company_id, v_portfolio)
+  on conflict (company_id, portfolio) do update set portfolio = excluded.portfolio;
+  with gone as (
+    delete from private.portfolio_recipients
+    where company_id = (p_instance).company_id and portfolio = v_portfolio and written_at <= now() - interval '24 hours'
+    returning 1
+  )
+  update private.portfolios set people = people - (select count(*) from gone)
+  where company_id = (p_instance).company_id and portfolio = v_portfolio
+  returning people into v_people;
+  if v_people < v_limit or exists (
+    select from private.portfolio_recipients
+    where company_id = (p_instance).company_id and portfolio = v_portfolio and contact_id = p_contact_id
+  ) then
     return null;
-  elsif (select count(*) from private.portfolio_recipients where portfolio = v_portfolio) >= (p_instance).portfolio_limit then
-    return coalesce(
-      (select min(written_at) + interval '24 hours' from private.portfolio_recipients where portfolio = v_portfolio),
-      now() + interval '1 hour'
-    );
   end if;
-  insert into private.portfolio_recipients (portfolio, contact_id) values (v_portfolio, p_contact_id);
-  return null;
+  return coalesce(
+    (select min(written_at) + interval '24 hours' from private.portfolio_recipients
+     where company_id = (p_instance).company_id and portfolio = v_portfolio),
+    now() + interval '1 hour'
+  );
 end $$;
-comment on function private.take_portfolio_budget is
-  'Counts a person whom a business writes to first; null, or when the next place is free.';
+comment on function private.portfolio_opens_at is
+  'When a business may write to one more person first; null: now, or this one is counted already. Locks the count.';
 
-create function private.take_pace(p_instance public.instances, p_is_reply boolean, out until timestamptz, out reason text)
+create function private.pace_opens_at(
+  p_instance public.instances, p_contact_id uuid, p_is_reply boolean, out until timestamptz, out reason text
+)
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_today date := private.local_time((p_instance).company_id, now());
+  v_zone text := private.time_zone((p_instance).company_id);
+  v_today date := (now() at time zone v_zone)::date;
   v_cap integer := case when not p_is_reply then private.daily_cap(p_instance, v_today) end;
-  v_gap double precision := (p_instance).gap_seconds + random() * (p_instance).jitter_seconds;
   v_pace private.number_paces;
 begin
-  if v_gap = 0 and v_cap is null then
+  if (p_instance).gap_seconds + (p_instance).jitter_seconds = 0 and v_cap is null then
     return;
   end if;
   insert into private.number_paces (instance_id) values ((p_instance).id)
   on conflict (instance_id) do update set next_at = number_paces.next_at
   returning * into v_pace;
+  if v_pace.day <> v_today then
+    delete from private.number_recipients where instance_id = (p_instance).id;
+    update private.number_paces set day = v_today, people = 0 where instance_id = (p_instance).id returning * into v_pace;
+  end if;
   if v_pace.next_at > now() then
     until := v_pace.next_at;
     reason := 'gap';
-  elsif v_pace.day = v_today and v_pace.first_messages >= v_cap or v_cap = 0 then
-    until := now() + (v_today + 1 - private.local_time((p_instance).company_id, now()));
+  elsif v_pace.people >= v_cap and not exists (
+    select from private.number_recipients where instance_id = (p_instance).id and contact_id = p_contact_id
+  ) then
+    until := (v_today + 1)::timestamp at time zone v_zone;
     reason := 'daily_cap';
-  else
-    update private.number_paces set
-      next_at = now() + make_interval(secs => v_gap), day = v_today,
-      first_messages = case when day = v_today then first_messages else 0 end + (v_cap is not null)::integer
-    where instance_id = (p_instance).id;
-    if v_gap > 0 then
-      perform private.block_limit_keys(jsonb_build_array(jsonb_build_object(
-        'limit_key', 'number:' || (p_instance).id, 'seconds', v_gap
-      )));
-    end if;
   end if;
 end $$;
-comment on function private.take_pace is
-  'Counts a message against the gap and the daily cap of its number; or says until when it has to wait, and for what.';
+comment on function private.pace_opens_at is
+  'Until when the gap or the daily cap of a number makes a message wait, and which of them; null: neither. Locks the pace.';
+
+create function private.count_turn(p_instance public.instances, p_contact_id uuid, p_is_reply boolean)
+returns void language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_gap double precision := (p_instance).gap_seconds + random() * (p_instance).jitter_seconds;
+begin
+  if not p_is_reply and p_contact_id is not null then
+    with added as (
+      insert into private.number_recipients (instance_id, contact_id)
+      select (p_instance).id, p_contact_id where num_nonnulls((p_instance).daily_cap, (p_instance).warmup_started_on) > 0
+      on conflict do nothing returning 1
+    )
+    update private.number_paces set people = people + 1
+    where instance_id = (p_instance).id and exists (select from added);
+    if (p_instance).provider = 'meta' and (p_instance).portfolio_limit is not null then
+      update private.portfolio_recipients set written_at = now()
+      where company_id = (p_instance).company_id and portfolio = private.portfolio_of(p_instance) and contact_id = p_contact_id;
+      if not found then
+        insert into private.portfolio_recipients (company_id, portfolio, contact_id)
+        values ((p_instance).company_id, private.portfolio_of(p_instance), p_contact_id);
+        update private.portfolios set people = people + 1
+        where company_id = (p_instance).company_id and portfolio = private.portfolio_of(p_instance);
+      end if;
+    end if;
+  end if;
+  if v_gap > 0 then
+    update private.number_paces set next_at = now() + make_interval(secs => v_gap) where instance_id = (p_instance).id;
+    perform private.block_limit_keys(jsonb_build_array(jsonb_build_object(
+      'limit_key', 'number:' || (p_instance).id, 'seconds', v_gap
+    )));
+  end if;
+end $$;
+comment on function private.count_turn is 'Counts a message that goes now: its number rests for the gap, and whom it writes to first is one more person.';
 
 create function private.take_turn(p_message public.messages, out until timestamptz, out reason text)
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -250,98 +332,20 @@ begin
     reason := 'quiet_hours';
   end if;
   if until is null then
-    select pace.until, pace.reason into until, reason from private.take_pace(v_instance, v_is_reply) as pace;
+    select pace.until, pace.reason into until, reason
+    from private.pace_opens_at(v_instance, v_conversation.contact_id, v_is_reply) as pace;
   end if;
-  if until is null and not v_is_reply and v_instance.provider = 'meta' then
-    until := private.take_portfolio_budget(v_instance, v_conversation.contact_id);
+  if until is null and not v_is_reply then
+    until := private.portfolio_opens_at(v_instance, p_message.purpose, v_conversation.contact_id);
     reason := 'portfolio_budget';
   end if;
   if until is null then
     reason := null;
+    perform private.count_turn(v_instance, v_conversation.contact_id, v_is_reply);
   end if;
 end $$;
 comment on function private.take_turn is
   'Whether a message may go now: null, and it is counted; or until when it waits, and for what.';
-grant execute on function private.take_portfolio_budget, private.take_pace, private.take_turn to service_role;
-
-
--- Set ---------------------------------------------------------------------------------------
-
--- definer because an admin may not write the table; public.set_sending_rules checks who asks.
-create function private.write_sending_rules(p_company_id uuid, p_rules jsonb)
-returns public.sending_rules language plpgsql volatile security definer set search_path = '' as $$
-declare
-  v_rules public.sending_rules;
-begin
-  insert into public.sending_rules (company_id) values (p_company_id) on conflict do nothing;
-  select * into v_rules from public.sending_rules where company_id = p_company_id for update;
-  v_rules := jsonb_populate_record(v_rules, p_rules - 'company_id');
-  update public.sending_rules set
-    quiet_from = v_rules.quiet_from, quiet_until = v_rules.quiet_until, quiet_days = v_rules.quiet_days
-  where company_id = p_company_id;
-  return v_rules;
-end $$;
-comment on function private.write_sending_rules is 'Changes some of the sending rules of a company.';
-
-create function public.set_sending_rules(p_rules jsonb, p_company_id uuid default null)
-returns json language sql volatile security invoker set search_path = '' as $$
-  select to_json(private.write_sending_rules(private.acting_company(p_company_id, 'admin'), p_rules))
-$$;
-comment on function public.set_sending_rules is
-  'Sets some of quiet_from, quiet_until and quiet_days of a company; answers all. Raises company_required, role_required.';
-
-create function public.get_sending_rules(p_company_id uuid default null)
-returns json language sql stable security invoker set search_path = '' as $$
-  select coalesce(
-    (select to_json(rules) from public.sending_rules as rules where company_id = acting.id),
-    json_build_object('company_id', acting.id, 'quiet_from', '00:00:00', 'quiet_until', '00:00:00', 'quiet_days', '[]'::json)
-  )
-  from private.acting_company(p_company_id) as acting (id)
-$$;
-comment on function public.get_sending_rules is 'The sending rules of a company; equal times and no days where it has none. Raises company_required.';
-
--- definer because an admin may not write numbers; public.set_number_pace checks who asks.
-create function private.write_number_pace(p_instance_id uuid, p_company_id uuid, p_pace jsonb)
-returns json language plpgsql volatile security definer set search_path = '' as $$
-declare
-  v_row public.instances;
-begin
-  select * into v_row from public.instances where id = p_instance_id and company_id = p_company_id for update;
-  if v_row.id is null then
-    return null;
-  end if;
-  v_row := jsonb_populate_record(v_row, p_pace);
-  update public.instances set
-    rate_per_minute = v_row.rate_per_minute, gap_seconds = coalesce(v_row.gap_seconds, 0),
-    jitter_seconds = coalesce(v_row.jitter_seconds, 0), daily_cap = v_row.daily_cap,
-    warmup_started_on = v_row.warmup_started_on, portfolio_id = v_row.portfolio_id,
-    portfolio_limit = v_row.portfolio_limit
-  where id = p_instance_id
-  returning * into v_row;
-  return json_build_object(
-    'id', v_row.id, 'rate_per_minute', v_row.rate_per_minute, 'gap_seconds', v_row.gap_seconds,
-    'jitter_seconds', v_row.jitter_seconds, 'daily_cap', v_row.daily_cap, 'warmup_started_on', v_row.warmup_started_on,
-    'portfolio_id', v_row.portfolio_id, 'portfolio_limit', v_row.portfolio_limit,
-    'cooldown_until', v_row.cooldown_until, 'cooldown_reason', v_row.cooldown_reason,
-    'cold_blocked_until', v_row.cold_blocked_until, 'campaigns_paused_until', v_row.campaigns_paused_until
-  );
-end $$;
-comment on function private.write_number_pace is 'Changes some of the pace of a number; null where there is no such number.';
-
-create function public.set_number_pace(p_instance_id uuid, p_pace jsonb, p_company_id uuid default null)
-returns json language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  v_pace json := private.write_number_pace(p_instance_id, private.acting_company(p_company_id, 'admin'), p_pace);
-begin
-  if v_pace is null then
-    raise exception using errcode = 'PT404', message = 'instance_not_found',
-      detail = 'There is no such number in this company.';
-  end if;
-  return v_pace;
-end $$;
-comment on function public.set_number_pace is
-  'Sets some of rate_per_minute, gap_seconds, jitter_seconds, daily_cap, warmup_started_on, portfolio_id and portfolio_limit; null takes a limit away. Answers them with the pauses. Raises company_required, role_required, instance_not_found.';
 grant execute on function
-  private.write_sending_rules, private.write_number_pace, public.set_sending_rules, public.get_sending_rules,
-  public.set_number_pace
-to authenticated, service_role;
+  private.portfolio_of, private.portfolio_opens_at, private.pace_opens_at, private.count_turn, private.take_turn
+to service_role;

@@ -1,12 +1,7 @@
 -- Messaging, reactions: what follows from a failure beside the status of its message.
 --
 -- functions/providers/attempt.py gives every class of failure its reaction, and the provider's
--- answer or its later report carries it. Pauses of a number stand in its row of `instances`:
---
---   cooldown_until           nothing is sent; the jobs of the number are not even claimed
---   cold_blocked_until       first messages wait; replies go on
---   campaigns_paused_until   campaigns wait; everything else goes on
---
+-- answer or its later report carries it. Pauses of a number: *_messaging_pauses.sql.
 -- A pause of one contact is the time at which the first message of its conversation runs again.
 -- Pauses in a row grow; what went well starts the row anew, and so do seven days.
 
@@ -40,7 +35,7 @@ create table public.send_reactions (
   created_at timestamptz not null default now(),
   foreign key (company_id, instance_id) references public.instances (company_id, id) on delete cascade
 );
-comment on table public.send_reactions is 'What was done about failures, and until when; kept for 90 days. Later rooms react to its rows.';
+comment on table public.send_reactions is 'What was done about failures, and until when; kept for 90 days. Later rooms react to its rows: pause_campaign names the template as its subject.';
 create index send_reactions_by_instance on public.send_reactions (company_id, instance_id, id);
 create index send_reactions_by_age on public.send_reactions (created_at);
 alter table public.send_reactions enable row level security;
@@ -72,137 +67,6 @@ grant usage on sequence private.suppression_requests_id_seq to service_role;
 
 insert into public.job_types (type, queue, priority, max_attempts) values ('messages.react', 'outbound', 7, 5);
 insert into public.job_types (type, queue, priority, max_attempts) values ('messages.probe', 'outbound', 7, 3);
-
-
--- Pauses ------------------------------------------------------------------------------------
-
--- definer because whoever changes a number may not write jobs.
-create function private.instances_hold_their_jobs()
-returns trigger language plpgsql volatile security definer set search_path = '' as $$
-begin
-  perform public.set_key_limits('number:' || new.id, jsonb_build_object('blocked_until', new.cooldown_until));
-  return null;
-end $$;
-comment on function private.instances_hold_their_jobs is
-  'Jobs of a number that rests are not claimed; when its rest ends, or a person ends it, they go on.';
-create trigger instances_hold_their_jobs after update of cooldown_until on public.instances for each row
-  when (old.cooldown_until is distinct from new.cooldown_until)
-  execute function private.instances_hold_their_jobs();
-
-create function private.numbers_of_scope(p_instance_id uuid, p_scope text)
-returns uuid[] language sql volatile security invoker set search_path = '' as $$
-  -- In one order, because several numbers of an account may fail at once.
-  select array_agg(id) from (
-    select other.id from public.instances as one
-    join public.instances as other on other.id = one.id or (
-      p_scope = 'account' and other.waba_id = one.waba_id and other.provider = one.provider
-      and other.company_id = one.company_id
-    )
-    where one.id = p_instance_id
-    order by other.id for update of other
-  ) as locked
-$$;
-comment on function private.numbers_of_scope is 'The number, or all numbers of its account, locked.';
-
-create function private.pause_numbers(p_ids uuid[], p_until timestamptz, p_reason text)
-returns void language sql volatile security invoker set search_path = '' as $$
-  update public.instances set
-    cooldown_until = greatest(cooldown_until, p_until),
-    cooldown_reason = case when p_until >= coalesce(cooldown_until, '-infinity') then p_reason else cooldown_reason end
-  where id = any (p_ids)
-$$;
-comment on function private.pause_numbers is 'Nothing of these numbers is sent before that; a longer pause stays.';
-
-create function private.slow_down(p_ids uuid[])
-returns void language sql volatile security invoker set search_path = '' as $$
-  -- Not below one in a minute. Without a rate of its own a number starts from Meta's 80 a second.
-  select public.set_key_limits('number:' || id, jsonb_build_object(
-    'rate_per_second', greatest(1.0 / 60, coalesce(held.rate_per_second, 80) / 2)
-  ))
-  from unnest(p_ids) as id left join private.job_limits as held on held.limit_key = 'number:' || id
-$$;
-comment on function private.slow_down is 'Halves the rate of numbers; restore_rates brings it back.';
-
-create function private.set_number_rate(p_instance public.instances)
-returns void language sql volatile security invoker set search_path = '' as $$
-  select public.set_key_limits('number:' || p_instance.id, jsonb_build_object(
-    'rate_per_second', p_instance.rate_per_minute / 60, 'burst', 1
-  ))
-$$;
-comment on function private.set_number_rate is 'The rate of a number as its company wants it; null: as fast as its provider takes it.';
-
-create function private.restore_rates()
-returns integer language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  v_instance public.instances;
-  v_count integer := 0;
-begin
-  for v_instance in
-    select instance.* from public.instances as instance
-    join private.job_limits as held on held.limit_key = 'number:' || instance.id
-    where held.rate_per_second < coalesce(instance.rate_per_minute / 60, 80)
-      and not exists (
-        select from private.send_strikes as strike
-        where strike.instance_id = instance.id and class in ('throttle', 'app_throttle')
-          and struck_at > now() - interval '10 minutes'
-      )
-    order by instance.id
-  loop
-    perform public.set_key_limits('number:' || v_instance.id, jsonb_build_object('rate_per_second', (
-      -- Doubled in steps; from half of what is wanted on, the wanted rate itself.
-      select case when 2 * rate_per_second < coalesce(v_instance.rate_per_minute / 60, 80) then 2 * rate_per_second
-        else v_instance.rate_per_minute / 60 end
-      from private.job_limits where limit_key = 'number:' || v_instance.id
-    )));
-    v_count := v_count + 1;
-  end loop;
-  return v_count;
-end $$;
-comment on function private.restore_rates is 'Doubles the rate of numbers that were slowed and not throttled for ten minutes; how many.';
-
--- definer because whoever changes a number may not write the limits of jobs.
-create function private.instances_set_their_rate()
-returns trigger language plpgsql volatile security definer set search_path = '' as $$
-begin
-  perform private.set_number_rate(new);
-  return null;
-end $$;
-comment on function private.instances_set_their_rate is 'The rate that a company sets holds from the next claim on.';
-create trigger instances_set_their_rate after update of rate_per_minute on public.instances for each row
-  when (old.rate_per_minute is distinct from new.rate_per_minute)
-  execute function private.instances_set_their_rate();
-
--- definer because whoever changes a secret may not change the number.
-create function private.secrets_end_a_pause()
-returns trigger language plpgsql volatile security definer set search_path = '' as $$
-begin
-  update public.instances set cooldown_until = null, cooldown_reason = null
-  where id = new.instance_id and cooldown_until = 'infinity';
-  return null;
-end $$;
-comment on function private.secrets_end_a_pause is 'A number that waited for a person goes on with the credentials that it was given.';
-create trigger secrets_end_a_pause after update of credentials on private.instance_secrets for each row
-  -- Sealed anew with another key they are the same credentials.
-  when (old.credentials <> new.credentials and split_part(old.credentials, '.', 2) = split_part(new.credentials, '.', 2))
-  execute function private.secrets_end_a_pause();
-
-create function private.instances_come_back()
-returns trigger language plpgsql volatile security invoker set search_path = '' as $$
-begin
-  if new.cooldown_until = 'infinity' then
-    new.cooldown_until := null;
-    new.cooldown_reason := null;
-  end if;
-  return new;
-end $$;
-comment on function private.instances_come_back is 'A number that waited for a person goes on when it has connected anew.';
-create trigger instances_come_back before update of state on public.instances for each row
-  when (old.state in ('new', 'qr', 'connecting', 'closed') and new.state = 'open')
-  execute function private.instances_come_back();
-grant execute on function
-  private.numbers_of_scope, private.pause_numbers, private.slow_down, private.set_number_rate, private.restore_rates,
-  private.instances_come_back
-to service_role;
 
 
 -- React -------------------------------------------------------------------------------------
@@ -276,6 +140,15 @@ returns timestamptz language sql stable security invoker set search_path = '' as
 $$;
 comment on function private.pause_until is 'When the n-th pause in a row ends; infinity: when a person has acted.';
 
+create function private.ask_for_probe(p_instance_id uuid, p_company_id uuid)
+returns void language sql volatile security invoker set search_path = '' as $$
+  select public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
+    'type', 'messages.probe', 'company_id', p_company_id, 'unique_key', 'probe:' || p_instance_id,
+    'data', jsonb_build_object('instance_id', p_instance_id)
+  )))
+$$;
+comment on function private.ask_for_probe is 'Probes a number, unless that is planned already.';
+
 create function private.act(
   p_message public.messages, p_class text, p_reaction jsonb, p_code text, p_until timestamptz
 )
@@ -296,15 +169,11 @@ begin
       update public.instances set cold_blocked_until = greatest(cold_blocked_until, p_until)
       where id = p_message.instance_id;
     when 'probe_number' then
-      perform public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
-        'type', 'messages.probe', 'company_id', p_message.company_id, 'unique_key', 'probe:' || p_message.instance_id,
-        'data', jsonb_build_object('instance_id', p_message.instance_id)
-      )));
+      perform private.ask_for_probe(p_message.instance_id, p_message.company_id);
     when 'suppress_marketing', 'suppress_contact' then
+      -- Who could not be reached may be tomorrow: answers go on.
       insert into private.suppression_requests (company_id, instance_id, contact_id, scope, reason, message_id)
-      select
-        company_id, instance_id, contact_id,
-        case p_reaction ->> 'action' when 'suppress_marketing' then 'marketing' else 'all' end, p_code, p_message.id
+      select company_id, instance_id, contact_id, 'marketing', p_code, p_message.id
       from public.conversations where id = p_message.conversation_id and contact_id is not null;
     else null;  -- a contact's pause is its job's; campaigns read the row that react writes
   end case;
@@ -357,7 +226,7 @@ comment on function private.react is
   'Counts a failure and does what its reaction says, when that is due: pauses, probes, suppressions. Answers until when, or null. The caller holds the lock of the conversation.';
 grant execute on function
   private.is_first_message, private.count_strike, private.forgive,
-  private.messages_forgive_on_arrival, private.pause_until, private.act, private.react
+  private.messages_forgive_on_arrival, private.pause_until, private.ask_for_probe, private.act, private.react
 to service_role;
 
 
@@ -424,6 +293,25 @@ begin
 end $$;
 comment on function public.react_to_report is 'Does what follows from the report that a message failed, once.';
 grant execute on function private.enqueue_reaction, public.react_to_report to service_role;
+
+-- definer because an event may come by any function.
+create function private.templates_pause_their_campaigns()
+returns trigger language plpgsql volatile security definer set search_path = '' as $$
+begin
+  insert into public.send_reactions (company_id, instance_id, class, action, code, subject)
+  select new.company_id, new.instance_id, 'template', 'pause_campaign', new.data ->> 'status', new.data ->> 'name'
+  where not exists (
+    select from public.provider_events
+    where company_id = new.company_id and instance_id = new.instance_id and event = 'template'
+      and data ->> 'name' = new.data ->> 'name' and data ->> 'language' = new.data ->> 'language'
+      and data ->> 'status' is not null and occurred_at > new.occurred_at
+  );
+  return null;
+end $$;
+comment on function private.templates_pause_their_campaigns is 'A template that its provider takes away stops who sends it, before anybody is refused; late news of one that is back do not.';
+create trigger templates_pause_their_campaigns after insert on public.provider_events for each row
+  when (new.event = 'template' and new.data ->> 'status' in ('paused', 'disabled'))
+  execute function private.templates_pause_their_campaigns();
 
 -- definer because an admin may not write numbers; public.resume_sending checks who asks.
 create function private.end_pauses(p_instance_id uuid, p_company_id uuid)

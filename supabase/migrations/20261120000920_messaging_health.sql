@@ -1,9 +1,8 @@
--- Messaging, health: a number that looks alive is asked, one that is not rests, and what a provider
--- says of limits holds.
+-- Messaging, health: a number that looks alive is asked, and one that is not rests.
 --
 -- A dead connection still says that it is open, and takes messages that never leave. What tells:
--- messages that are accepted and no more after ten minutes, or failures of the connection. Then a
--- probe asks something that only a live connection answers:
+-- a message that is accepted and no more after ten minutes, or a failure of the connection. Then a
+-- probe asks something that only a live connection answers; with five such messages campaigns wait.
 --
 --   open -> degraded   no answer: the number rests, and the same job probes it again
 --   degraded -> open   an answer: it goes on at once
@@ -16,16 +15,6 @@ values ('messages.watch', 'messages.watch', '*/5 * * * *', 'UTC', 'none', now() 
 
 
 -- Probes ------------------------------------------------------------------------------------
-
-create function private.ask_for_probe(p_instance public.instances)
-returns void language sql volatile security invoker set search_path = '' as $$
-  select public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
-    'type', 'messages.probe', 'company_id', (p_instance).company_id,
-    'unique_key', 'probe:' || (p_instance).id,
-    'data', jsonb_build_object('instance_id', (p_instance).id)
-  )))
-$$;
-comment on function private.ask_for_probe is 'Probes a number, unless that is planned already.';
 
 create function public.begin_probe(p_instance_id uuid)
 returns json language sql stable security invoker set search_path = '' as $$
@@ -53,13 +42,12 @@ begin
   end if;
   if p_is_alive then
     delete from private.send_strikes where instance_id = p_instance_id and class = 'probe';
-    if v_instance.state = 'degraded' then
-      update public.instances set
-        state = 'open', state_reason = null,
-        cooldown_until = case when cooldown_reason = 'degraded' then null else cooldown_until end,
-        cooldown_reason = case when cooldown_reason = 'degraded' then null else cooldown_reason end
-      where id = p_instance_id;
-    end if;
+    update public.instances set
+      alive_at = now(), state = case when state = 'degraded' then 'open' else state end,
+      state_reason = case when state = 'degraded' then null else state_reason end,
+      cooldown_until = case when cooldown_reason = 'degraded' then null else cooldown_until end,
+      cooldown_reason = case when cooldown_reason = 'degraded' then null else cooldown_reason end
+    where id = p_instance_id;
     return json_build_object('state', 'open');
   end if;
   -- One minute, two, four ... up to half an hour.
@@ -73,40 +61,73 @@ begin
 end $$;
 comment on function public.record_probe is
   'What a probe showed: a dead number is degraded and rests, one that came back goes on. Answers {state}, and wait_seconds until the next probe of a dead one.';
-grant execute on function private.ask_for_probe, public.begin_probe, public.record_probe to service_role;
+grant execute on function public.begin_probe, public.record_probe to service_role;
 
 
 -- Watch -------------------------------------------------------------------------------------
 
-create function private.suspects()
-returns setof public.instances language sql stable security invoker set search_path = '' as $$
-  -- Ten minutes and five messages: STUCK in functions/providers/attempt.py. A day later nobody waits.
-  select instance.* from public.instances as instance
-  where instance.state = 'open' and 5 <= (
-    select count(*) from (
+create function private.suspects(out instance_id uuid, out company_id uuid, out stuck bigint)
+returns setof record language sql stable security invoker set search_path = '' as $$
+  select instance.id, instance.company_id, waiting.stuck
+  from public.instances as instance
+  cross join lateral (
+    select count(*) as stuck from (
       select from public.messages as message
       where message.instance_id = instance.id and message.status = 'accepted' and message.direction = 'out'
-        and message.accepted_at between now() - interval '1 day' and now() - interval '10 minutes'
+        -- Ten minutes: STUCK_SECONDS in functions/providers/attempt.py. A day later nobody waits, and
+        -- what a live connection had taken has left: only its report got lost.
+        and message.accepted_at between greatest(instance.alive_at, now() - interval '1 day') and now() - interval '10 minutes'
       limit 5
-    ) as stuck
-  )
+    ) as message
+  ) as waiting
+  where instance.state = 'open' and waiting.stuck > 0
 $$;
-comment on function private.suspects is 'Numbers that say they are open while what they took does not leave.';
+comment on function private.suspects is 'Numbers that say they are open while what they took does not leave, and how many messages those are, up to five.';
+
+create function private.restore_rates()
+returns integer language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_instance public.instances;
+  v_count integer := 0;
+begin
+  for v_instance in
+    select instance.* from public.instances as instance
+    join private.job_limits as held on held.limit_key = 'number:' || instance.id
+    where held.rate_per_second < coalesce(instance.rate_per_minute / 60, 80)
+      and not exists (
+        select from private.send_strikes as strike
+        where strike.instance_id = instance.id and class in ('throttle', 'app_throttle')
+          and struck_at > now() - interval '10 minutes'
+      )
+    order by instance.id
+  loop
+    perform public.set_key_limits('number:' || v_instance.id, jsonb_build_object('rate_per_second', (
+      -- Doubled in steps; from half of what is wanted on, the wanted rate itself.
+      select case when 2 * rate_per_second < coalesce(v_instance.rate_per_minute / 60, 80) then 2 * rate_per_second
+        else v_instance.rate_per_minute / 60 end
+      from private.job_limits where limit_key = 'number:' || v_instance.id
+    )));
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end $$;
+comment on function private.restore_rates is 'Doubles the rate of numbers that were slowed and not throttled for ten minutes; how many.';
 
 create function public.watch_numbers()
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_instance public.instances;
+  v_suspect record;
   v_suspects integer := 0;
 begin
-  for v_instance in select * from private.suspects() loop
-    perform private.ask_for_probe(v_instance);
+  for v_suspect in select * from private.suspects() order by instance_id loop
+    perform private.ask_for_probe(v_suspect.instance_id, v_suspect.company_id);
+    -- STUCK_PAUSES_CAMPAIGNS in functions/providers/attempt.py.
     update public.instances set campaigns_paused_until = greatest(campaigns_paused_until, now() + interval '10 minutes')
-    where id = v_instance.id;
+    where id = v_suspect.instance_id and v_suspect.stuck >= 5;
     v_suspects := v_suspects + 1;
   end loop;
   -- One whose probe was given up would stay degraded for ever.
-  perform private.ask_for_probe(instance) from public.instances as instance
+  perform private.ask_for_probe(id, company_id) from public.instances
   where state = 'degraded' and removed_at is null;
   delete from public.send_reactions where ctid = any (array(
     select ctid from public.send_reactions where created_at < now() - interval '90 days' limit 1000
@@ -115,44 +136,4 @@ begin
 end $$;
 comment on function public.watch_numbers is
   'Probes numbers whose messages do not leave or that are degraded, and speeds those up again that were slowed. Answers {suspects, restored}.';
-grant execute on function private.suspects, public.watch_numbers to service_role;
-
-
--- Limits ------------------------------------------------------------------------------------
-
--- definer because an event may come by any function.
-create function private.events_set_limits()
-returns trigger language plpgsql volatile security definer set search_path = '' as $$
-declare
-  v_daily integer := (new.data ->> 'daily_limit')::integer;
-  v_restriction text := new.data ->> 'restriction';
-  v_until timestamptz := case when v_restriction <> '' then coalesce((new.data ->> 'until')::timestamptz, 'infinity') end;
-begin
-  -- Of each the latest report that says something of it counts.
-  if exists (
-    select from public.provider_events
-    where company_id = new.company_id and instance_id = new.instance_id and event = 'limit'
-      and (occurred_at, data::text) > (new.occurred_at, new.data::text) and data ->> 'daily_limit' is not null
-  ) then
-    v_daily := null;
-  end if;
-  if exists (
-    select from public.provider_events
-    where company_id = new.company_id and instance_id = new.instance_id and event = 'limit'
-      and (occurred_at, data::text) > (new.occurred_at, new.data::text) and data ->> 'restriction' is not null
-  ) then
-    v_restriction := null;
-  end if;
-  update public.instances as number set
-    portfolio_limit = case when v_daily is null then portfolio_limit else nullif(v_daily, -1) end,
-    campaigns_paused_until = case when v_restriction is null then campaigns_paused_until else v_until end,
-    cold_blocked_until = case when v_restriction is null then cold_blocked_until else v_until end
-  from unnest(private.numbers_of_scope(new.instance_id, new.data ->> 'scope')) as locked (id)
-  where number.id = locked.id and (v_daily is not null or v_restriction is not null);
-  return null;
-end $$;
-comment on function private.events_set_limits is
-  'What Meta says of an account holds for its numbers: how many may be written to first, and whether anybody may.';
-create trigger events_set_limits after insert or update on public.provider_events for each row
-  when (new.event = 'limit')
-  execute function private.events_set_limits();
+grant execute on function private.suspects, private.restore_rates, public.watch_numbers to service_role;

@@ -11,20 +11,21 @@ set lock_timeout = '5s';
 insert into public.job_types (type, queue, priority, max_attempts) values ('messages.reconcile', 'outbound', 3, 5);
 
 -- definer because the queue's functions run as whoever calls them.
-create function private.attempts_are_reconciled()
+create function private.unknown_messages_are_looked_for()
 returns trigger language plpgsql volatile security definer set search_path = '' as $$
 begin
   -- Most are known by their report within seconds.
   perform public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
     'type', 'messages.reconcile', 'company_id', new.company_id, 'delay_seconds', 30,
-    'unique_key', 'reconcile:' || new.message_id, 'data', jsonb_build_object('message_id', new.message_id)
+    'unique_key', 'reconcile:' || new.id, 'data', jsonb_build_object('message_id', new.id)
   )));
   return null;
 end $$;
-comment on function private.attempts_are_reconciled is 'An unknown attempt and the job that looks into it are one transaction.';
-create trigger attempts_are_reconciled after update of outcome on public.send_attempts for each row
-  when (old.outcome is null and new.outcome = 'unknown')
-  execute function private.attempts_are_reconciled();
+comment on function private.unknown_messages_are_looked_for is
+  'An unknown message and the job that looks for it are one transaction, also where it is unknown again.';
+create trigger unknown_messages_are_looked_for after update of status on public.messages for each row
+  when (new.status = 'unknown' and old.status <> 'unknown')
+  execute function private.unknown_messages_are_looked_for();
 
 create function private.messages_need_no_decision()
 returns trigger language plpgsql volatile security invoker set search_path = '' as $$
@@ -40,7 +41,7 @@ grant execute on function private.messages_need_no_decision to authenticated, se
 
 create function public.begin_reconcile(p_message_id uuid)
 returns json language sql stable security invoker set search_path = '' as $$
-  select (private.send_order(message, attempt.attempt)::jsonb || jsonb_build_object(
+  select (coalesce(private.send_order(message, attempt.attempt)::jsonb, '{}') || jsonb_build_object(
     -- A minute for clocks that differ.
     'since', floor(extract(epoch from attempt.started_at))::bigint - 60,
     -- An echo that nobody recognised may be this message; everything else is known to be another.
@@ -52,12 +53,12 @@ returns json language sql stable security invoker set search_path = '' as $$
     )
   ))::json
   from public.messages as message
-  join public.send_attempts as attempt on attempt.message_id = message.id and attempt.outcome = 'unknown'
+  join public.send_attempts as attempt on attempt.message_id = message.id
   where message.id = p_message_id and message.status = 'unknown'
   order by attempt.attempt desc limit 1
 $$;
 comment on function public.begin_reconcile is
-  'What to look for of a message of unknown fate: {instance, message, since, others}; null when its fate is known.';
+  'What to look for of a message of unknown fate: {instance, message, since, others}, without a number that was removed only {since, others}; null when its fate is known.';
 grant execute on function public.begin_reconcile to service_role;
 
 create function public.record_reconciled(p_message_id uuid, p_provider_message_id text, p_identities jsonb default null)

@@ -194,19 +194,6 @@ comment on function public.connect_number is
   'Stores a number with its webhook address, or gives a known one new credentials; all sealed. Raises number_taken.';
 grant execute on function public.connect_number to service_role;
 
-create function private.apply_limit(p_id uuid, p_limit jsonb)
-returns void language sql volatile security invoker set search_path = '' as $$
-  update public.instances set
-    quality = coalesce(p_limit ->> 'quality', quality),
-    throughput = coalesce(p_limit ->> 'throughput', throughput),
-    -- -1: no limit.
-    portfolio_limit = case when p_limit ->> 'daily_limit' is null then portfolio_limit
-      else nullif((p_limit ->> 'daily_limit')::integer, -1) end
-  where id = p_id
-$$;
-comment on function private.apply_limit is 'What a provider says that a number may send, and how it is rated.';
-grant execute on function private.apply_limit to service_role;
-
 create function public.record_number_events(p_id uuid, p_events jsonb)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -232,38 +219,7 @@ begin
   return private.number_row(v_instance);
 end $$;
 comment on function public.record_number_events is 'Takes over what a provider answered about a number: the number as it stands.';
-
 grant execute on function public.record_number_events to service_role;
-
--- definer because the events are kept by whoever ingests.
-create function private.provider_events_set_limits()
-returns trigger language plpgsql volatile security definer set search_path = '' as $$
-begin
-  perform private.apply_limit(instance.id, (
-    -- Of each the latest report that says something of it: one that comes late is no news.
-    select jsonb_object_agg(field, value) from jsonb_each(new.data) as said (field, value)
-    where not exists (
-      select from public.provider_events as later
-      where company_id = new.company_id and instance_id = new.instance_id and event = 'limit'
-        and (occurred_at, data::text) > (new.occurred_at, new.data::text) and data ->> field is not null
-        and (field = 'daily_limit' or data -> 'number' is not distinct from new.data -> 'number')
-    )
-  ))
-  from public.instances as instance
-  join public.instances as told on told.id = new.instance_id
-  where instance.company_id = new.company_id and instance.removed_at is null
-    and (
-      instance.id = told.id and new.data ->> 'scope' = 'number'
-        and coalesce(instance.number = new.data ->> 'number', true)
-      -- Meta tells an account of one of its numbers, or of all.
-      or instance.waba_id = told.waba_id
-        and (new.data ->> 'scope' = 'account' or instance.number = new.data ->> 'number')
-    );
-  return null;
-end $$;
-comment on function private.provider_events_set_limits is 'The latest report about quality and limits is what the number shows.';
-create trigger provider_events_set_limits after insert or update of data on public.provider_events for each row
-  when (new.event = 'limit') execute function private.provider_events_set_limits();
 
 
 -- Remove ------------------------------------------------------------------------------------

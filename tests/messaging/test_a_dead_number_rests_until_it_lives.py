@@ -51,16 +51,29 @@ async def send_many(company: Company, number: Number, count: int, database: Any)
         )
 
 
-@pytest.mark.parametrize(("stuck", "suspects"), [(4, 0), (5, 1)])
-async def test_five_messages_that_do_not_leave_make_it_suspect(
-    stuck: int, suspects: int, connected_company: Company, dead: Number, database: Any
+@pytest.mark.parametrize(("stuck", "waits"), [(0, False), (1, False), (4, False), (5, True)])
+async def test_one_message_that_does_not_leave_brings_a_probe_and_five_hold_campaigns(
+    stuck: int, waits: bool, connected_company: Company, dead: Number, database: Any
 ) -> None:
     company = connected_company
     await send_many(company, dead, stuck, database)
     await company.project.rpc("watch_numbers", {})
     jobs = await company.rows("queue_jobs", type="eq.messages.probe")
-    assert len(jobs) == suspects
-    assert bool((await instance(company, dead))["campaigns_paused_until"]) == bool(suspects)
+    assert len(jobs) == (stuck > 0)
+    assert bool((await instance(company, dead))["campaigns_paused_until"]) == waits
+
+
+async def test_what_a_live_number_took_is_not_suspected_again(
+    connected_company: Company, dead: Number, phones: Phones, database: Any
+) -> None:
+    """Its report got lost."""
+    company = connected_company
+    await send_many(company, dead, 5, database)
+    await phones.faults(dead, zombie=False)
+    await company.project.rpc("watch_numbers", {})
+    await company.make_due()
+    await company.settled()
+    assert (await company.project.rpc("watch_numbers", {}))["suspects"] == 0
 
 
 async def test_it_rests_and_goes_on_when_it_lives_again(

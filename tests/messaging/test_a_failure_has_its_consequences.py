@@ -165,16 +165,17 @@ async def test_who_wants_no_marketing_is_suppressed_for_it(
     assert await suppressions(company, database) == [("marketing", "131050")]
 
 
-async def test_who_cannot_be_reached_twice_is_suppressed(
+async def test_who_cannot_be_reached_twice_gets_no_marketing_but_answers(
     connected_company: Company, phones: Phones, database: Any
 ) -> None:
     company, number = connected_company, connected_company.tenant.meta
-    for expected in ([], [("all", "131026")]):
+    for expected in ([], [("marketing", "131026")]):
         await phones.faults(number, nack_times=1, nack_code="131026")
         id = await send(company, number)
         await becomes(company, id, "failed")
         await company.settled()
         assert await suppressions(company, database) == expected
+    await becomes(company, await send(company, number, "resposta"), "read")
 
 
 async def test_who_was_reached_in_between_is_not(

@@ -79,6 +79,9 @@ async def test_who_writes_gets_at_once_what_was_held_back(
         ("Asia/Tokyo", "2026-03-11 10:59:00Z", [], None),
         ("America/Sao_Paulo", "2026-03-14 15:00:00Z", [6, 7], "2026-03-16 11:00:00Z"),
         ("Nowhere/Else", "2026-03-10 21:30:00Z", [], "2026-03-11 08:00:00Z"),
+        # Nights of eleven and of thirteen hours.
+        ("America/New_York", "2026-03-08 06:00:00Z", [], "2026-03-08 12:00:00Z"),
+        ("America/New_York", "2026-11-01 05:00:00Z", [], "2026-11-01 13:00:00Z"),
     ],
 )
 async def test_quiet_hours_follow_the_clock_of_the_company(

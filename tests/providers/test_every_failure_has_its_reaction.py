@@ -9,6 +9,7 @@ import pytest
 from functions.providers.attempt import (
     REACTIONS,
     STUCK,
+    STUCK_PAUSES_CAMPAIGNS,
     STUCK_SECONDS,
     Action,
     ErrorClass,
@@ -109,7 +110,8 @@ def test_a_refusal_without_a_reason_counts_towards_a_lock_and_463_is_one() -> No
 
 
 def test_what_is_stuck_is_probed() -> None:
-    assert (STUCK.action, STUCK.after, STUCK_SECONDS) == ("probe_number", 5, 600)
+    assert (STUCK.action, STUCK.after, STUCK_SECONDS) == ("probe_number", 1, 600)
+    assert STUCK_PAUSES_CAMPAIGNS == 5
 
 
 def test_a_result_carries_its_class_and_reaction() -> None:
