@@ -23,7 +23,8 @@ begin
 end $$;
 comment on function private.instances_hold_their_jobs is
   'Jobs of a number that rests are not claimed; when its rest ends, or a person ends it, they go on.';
-create trigger instances_hold_their_jobs after update of cooldown_until on public.instances for each row
+-- Of no column: what a trigger before it sets is not named by the statement.
+create trigger instances_hold_their_jobs after update on public.instances for each row
   when (old.cooldown_until is distinct from new.cooldown_until)
   execute function private.instances_hold_their_jobs();
 

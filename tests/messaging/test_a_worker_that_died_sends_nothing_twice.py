@@ -52,7 +52,7 @@ async def test_the_next_worker_does_not_call(connected_company: Company, phones:
     company = connected_company
     id = await abandoned(company)
     message = await company.message(id)
-    assert message["status"] == "unknown"
+    assert (message["status"], message["error_code"]) == ("unknown", "worker_died")
     (attempt,) = await company.rows("send_attempts", message_id=f"eq.{id}")
     assert attempt["outcome"] == "unknown"
     assert await phones.received(company.tenant.meta) == []

@@ -1,5 +1,6 @@
 """A message whose answer was lost is looked for, then left to a person; it is never sent again."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -199,3 +200,56 @@ async def test_a_job_that_is_cancelled_leaves_the_decision_to_a_person(
         return (await company.message(id))["needs_decision"]
 
     await until(is_asked, what="needs_decision")
+
+
+async def test_of_a_number_that_was_removed_a_person_decides(
+    connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, lose_times=1, **SILENT)
+    id = await send(company, number)
+    await becomes(company, id, "unknown")
+    await company.project.rpc("remove_number", {"p_id": number.instance_id})
+    await looks(company, 5)
+    message = await company.message(id)
+    assert (message["status"], message["needs_decision"]) == ("unknown", True)
+
+
+async def test_what_is_unknown_again_is_looked_for_again(
+    connected_company: Company, phones: Phones
+) -> None:
+    """An echo was taken for the first of two alike; an answer shows that it was the second."""
+    company, number = connected_company, connected_company.tenant.evolution
+    await phones.faults(number, cut_times=1, **SILENT)
+    first = await send(company, number, "oi")
+    await becomes(company, first, "unknown")
+    taken = bodies.echo(number, PHONE[1:], "oi", id="3EB0TAKEN")
+    await company.post(number, taken)
+    await company.settled()
+    assert (await company.message(first))["provider_message_id"] == "3EB0TAKEN"
+    await looks(company, 1)
+    attempt = {"p_attempt": 1, "p_outcome": "accepted", "p_provider_message_id": "3EB0TAKEN"}
+    begin = {"p_job_id": 0, "p_claim": 1}
+    second = str(uuid4())
+    wish = {"p_id": second, "p_company_id": company.id, "p_body": "oi", "p_to": PHONE}
+    await company.project.rpc("send_message", wish | {"p_instance_id": number.instance_id})
+    await company.project.rpc("begin_send", {"p_message_id": second} | begin)
+    await company.project.rpc("record_send_result", {"p_message_id": second} | attempt)
+    message = await company.message(first)
+    assert (message["status"], message["error_code"]) == ("unknown", "answer_lost")
+    await looks(company, 5)
+    assert (await company.message(first))["needs_decision"]
+
+
+@pytest.mark.parametrize("words", [("sent", "sent"), ("sent", "not_sent")])
+async def test_two_people_at_once_are_one_decision(
+    words: tuple[str, str], connected_company: Company, phones: Phones
+) -> None:
+    company, number = connected_company, connected_company.tenant.meta
+    id = await undecided(company, number, phones)
+    answers = await asyncio.gather(*(decide(company, id, word) for word in words))
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes == ([200, 200] if words[0] == words[1] else [200, 409])
+    (won,) = {answer.json()["status"] for answer in answers if answer.status_code == 200}
+    assert (await company.message(id))["status"] == won
+    assert len(await phones.received(number)) == 1

@@ -168,3 +168,24 @@ async def test_what_waits_for_a_number_follows_its_change(
     await set_pace(company, number, **change)
     await company.api.tick()
     await becomes(company, held, "read")
+
+
+async def test_a_number_is_slowed_once_for_all_that_were_refused_together(
+    company: Company, database: Any
+) -> None:
+    number = company.tenant.meta
+    ids = [await queued(company, number, to) for to in STRANGERS[:3]]
+    for id in ids:
+        await begun(company, id)
+    refused = {"p_attempt": 1, "p_outcome": "paused", "p_error_class": "throttle"}
+    reaction = {"action": "slow_number", "scope": "instance", "wait_seconds": 30, "growth": 1}
+    await asyncio.gather(
+        *(
+            company.project.rpc(
+                "record_send_result", {"p_message_id": id, "p_reaction": reaction} | refused
+            )
+            for id in ids
+        )
+    )
+    query = "select rate_per_second from private.job_limits where limit_key = $1"
+    assert await database.fetchval(query, f"number:{number.instance_id}") == 40
