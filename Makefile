@@ -24,8 +24,8 @@ check: environment ## Check style, types and the migrations
 	$(RUN) -m local.lint || failed=1; \
 	exit $$failed
 
-chaos: environment ## Kill workers and Postgres under load, a minute long (SECONDS=300 SEED=7 for others)
-	@SECONDS="$(SECONDS)" SEED="$(SEED)" $(RUN) -m tests.faults.chaos
+chaos: environment ## Kill workers and Postgres under load for a minute (SECONDS=300 SEED=7; OF=sending: providers too)
+	@SECONDS="$(SECONDS)" SEED="$(SEED)" $(RUN) -m tests.faults.$(if $(OF),$(OF)_)chaos
 
 storm: environment ## Follow a company through losses, cuts and a restore (SECONDS=60 SEED="1 2 3" for others)
 	@SECONDS="$(SECONDS)" SEED="$(SEED)" $(RUN) -m tests.realtime.storm

@@ -15,6 +15,7 @@ from functions.cli import (
     conversations,
     inbound,
     jobs,
+    messages,
     numbers,
     queues,
     schedules,
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     schedules.add(groups)
     numbers.add(groups)
     conversations.add(groups)
+    messages.add(groups)
     contacts.add(groups)
     suppressions.add(groups)
     inbound.add(groups)

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from functions.core.callers import AnyCaller
 from functions.core.problems import answers
 from functions.messaging import rpc
-from functions.messaging.models import Message
+from functions.messaging.models import Message, MessagePage
+from functions.messaging.requests import Cursor, Limit, page
 
 
 class Resolution(BaseModel):
@@ -25,6 +26,20 @@ class Resolution(BaseModel):
 
 
 routes = APIRouter(prefix="/api", tags=["messaging"])
+
+
+@routes.get(
+    "/messages/undecided",
+    response_model=MessagePage,
+    responses=answers(401, 403, 404, 422, 503),
+    operation_id="list_undecided",
+    summary="Messages of which nobody knows whether they were sent",
+)
+async def list_undecided(
+    caller: AnyCaller, company_id: UUID | None = None, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """Those with `needs_decision`, newest first: a look at the phone tells."""
+    return page(await rpc.list_undecided(caller.rpc, caller.company(company_id), limit, cursor))
 
 
 @routes.post(

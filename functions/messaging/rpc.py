@@ -158,6 +158,15 @@ async def record_probe(rpc: Rpc, instance_id: str, is_alive: bool, reason: str |
     return recorded
 
 
+async def list_undecided(
+    rpc: Rpc, company_id: str | None, limit: int, cursor: str | None
+) -> Answer:
+    """A page of messages that need a person's word."""
+    return await rpc.raw(
+        "list_undecided", {"p_company_id": company_id, "p_limit": limit, "p_cursor": cursor}
+    )
+
+
 async def resolve_message(
     rpc: Rpc, message_id: UUID, decision: str, company_id: str | None
 ) -> Answer:

@@ -115,6 +115,31 @@ create trigger jobs_give_up_reconciling after update on public.queue_jobs for ea
 
 -- A person's word ---------------------------------------------------------------------------
 
+create index messages_undecided on public.messages (company_id, occurred_at desc, id desc) where needs_decision;
+
+create function public.list_undecided(
+  p_company_id uuid default null, p_limit integer default 50, p_cursor text default null
+)
+returns json language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_company_id uuid := private.acting_company(p_company_id);
+  v_after timestamptz := coalesce(private.cursor_time(p_cursor), 'infinity');
+  v_after_id uuid := coalesce(private.cursor_part(p_cursor, 2), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_limit integer := least(greatest(p_limit, 1), 200);
+begin
+  return private.page_result((
+    select jsonb_agg(to_jsonb(page) order by occurred_at desc, id desc) from (
+      select * from public.messages
+      where company_id = v_company_id and needs_decision and (occurred_at, id) < (v_after, v_after_id)
+      order by occurred_at desc, id desc
+      limit v_limit + 1
+    ) as page
+  ), v_limit, null, 'occurred_at', 'id');
+end $$;
+comment on function public.list_undecided is
+  'A page of messages of which a person has to say whether they were sent, newest first. Raises company_required, company_not_found.';
+grant execute on function public.list_undecided to authenticated, service_role;
+
 -- definer because an agent may not change messages; public.resolve_message checks who asks.
 create function private.decide_message(p_message_id uuid, p_company_id uuid, p_decision text)
 returns public.messages language plpgsql volatile security definer set search_path = '' as $$
@@ -138,12 +163,15 @@ comment on function private.decide_message is 'Takes a person''s word for a mess
 create function public.resolve_message(p_message_id uuid, p_decision text, p_company_id uuid default null)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
+  v_company_id uuid := coalesce(p_company_id, (select company_id from public.messages where id = p_message_id));
   v_message public.messages;
 begin
   if p_decision is null or p_decision not in ('sent', 'not_sent') then
     raise exception using errcode = 'PT422', message = 'invalid_decision', detail = 'The decision is sent or not_sent.';
   end if;
-  v_message := private.decide_message(p_message_id, private.acting_company(p_company_id, 'agent'), p_decision);
+  if v_company_id is not null then
+    v_message := private.decide_message(p_message_id, private.acting_company(v_company_id, 'agent'), p_decision);
+  end if;
   if v_message.id is null then
     raise exception using errcode = 'PT404', message = 'message_not_found',
       detail = 'There is no such message in this company.';

@@ -27,6 +27,7 @@ def functions_of_sending(rivals: Rivals) -> dict[str, list[Json]]:
         "set_number_pace": [number | {"p_pace": {"daily_cap": 0}} | one for one in companies],
         "resume_sending": [number | one for one in companies],
         "resolve_message": [decision | one for one in companies],
+        "list_undecided": [{"p_company_id": company}],
     }
 
 
@@ -49,6 +50,7 @@ def routes_of_sending(rivals: Rivals) -> dict[str, list[tuple[str, str, Json]]]:
             ("POST", f"{message}/resolution", {"json": {"decision": "sent"} | one})
             for one in changes
         ],
+        "list_undecided": [("GET", "/api/messages/undecided", {"params": theirs})],
         "get_sending_rules": [("GET", "/api/sending-rules", {"params": theirs})],
         "set_sending_rules": [("PATCH", "/api/sending-rules", {"json": theirs})],
         "set_number_pace": [

@@ -50,7 +50,7 @@ FUNCTIONS_OF_USERS = {
     "find_number", "get_conversation", "get_sending_rules", "lift_suppression",
     "list_consent_words", "list_contact_conflicts", "list_contacts", "list_conversations",
     "list_failed_jobs", "list_inbound_events", "list_jobs", "list_messages", "list_numbers",
-    "list_suppressions", "list_waiting_changes",
+    "list_suppressions", "list_undecided", "list_waiting_changes",
     "may_connect_numbers", "merge_contacts", "replay_job", "replay_jobs", "reprocess_inbound",
     "resolve_message", "resume_sending", "search_contacts", "search_messages", "send_message",
     "set_consent_word", "set_number_pace", "set_sending_rules", "sync_conversation",

@@ -1,8 +1,8 @@
 """Chaos of sending: providers that lose answers, refuse, repeat and stay silent, workers that die,
 outages, and people who change their mind between a message and its sending.
 
-    make chaos-sending                       a minute, any seed
-    make chaos-sending SECONDS=300 SEED=7    the same dice; what falls between them is the machine's
+    make chaos OF=sending                       a minute, any seed
+    make chaos OF=sending SECONDS=300 SEED=7    the same dice; the rest is the machine's
 
 The ledger of the fake WhatsApp judges. Exit code 1 where a message arrived twice, its status is
 not what became of it, or it was sent too fast, to somebody who had said no, or out of order.
@@ -74,6 +74,7 @@ class Chaos:
     limits: Limits = field(default_factory=Limits)
     seen: Seen = field(default_factory=Seen)
     pids: list[int] = field(default_factory=list)
+    ticks: list[Any] = field(default_factory=list)
     over: bool = False
     known: set[str] = field(default_factory=set)
     happened: "Counter[str]" = field(default_factory=Counter)
@@ -126,7 +127,7 @@ class Chaos:
         self.note("two ticks")
         headers = {"authorization": f"Bearer {CRON_SECRET}"}
         ticks = (self.api.http.post("/api/queue/process", headers=headers) for _ in range(2))
-        await asyncio.gather(*ticks, return_exceptions=True)
+        self.ticks.append(asyncio.gather(*ticks, return_exceptions=True))
 
     async def log_out(self) -> None:
         """The phone is unlinked, and linked again a moment later."""
@@ -216,7 +217,7 @@ class Chaos:
                 await self.break_postgres()
                 outages += 1
         self.feed.over = self.over = True
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks, *self.ticks)
         await self.workers.kill_all()
         self.note("no more trouble")
         await self.finish()

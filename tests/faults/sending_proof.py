@@ -65,24 +65,30 @@ class Outcome:
 
     @classmethod
     async def read(cls, site: Site, feed: Feed) -> "Outcome":
-        messages = await site.look(
-            "select message.*, contact_id from messages as message"
-            " join conversations as conversation on conversation.id = conversation_id"
-        )
+        companies = list({chat.tenant.company_id for chat in feed.chats})
+        numbers = {chat.number.external_id for chat in feed.chats}
+
+        async def of(table: str, order: str = "company_id") -> list[Json]:
+            query = f"select * from {table} where company_id = any ($1::text[]::uuid[])"
+            return await site.look(f"{query} order by {order}", companies)
+
+        contacts = {row["id"]: row["contact_id"] for row in await of("conversations")}
+        messages = [
+            row | {"contact_id": contacts[row["conversation_id"]]} for row in await of("messages")
+        ]
         attempts: dict[str, list[Json]] = defaultdict(list)
-        for row in await site.look("select * from send_attempts order by message_id, attempt"):
+        for row in await of("send_attempts", "message_id, attempt"):
             attempts[str(row["message_id"])].append(row)
-        lifted = await site.look("select * from suppressions where lifted_at is not null")
-        ours = {str(row["id"]): row for row in messages if str(row["id"]) in feed.sent}
+        ledger = (await site.whatsapp.get("/_fake/ledger")).json()
         return cls(
             feed.sent,
-            ours,
+            {str(row["id"]): row for row in messages if str(row["id"]) in feed.sent},
             [row for row in messages if row["origin"] == "api_echo" and not row["deleted_at"]],
             attempts,
             [row for row in messages if row["direction"] == "in"],
-            await site.look("select * from queue_jobs where completed_at is null"),
-            (await site.whatsapp.get("/_fake/ledger")).json(),
-            {row["id"]: row["lifted_at"] for row in lifted},
+            [job for job in await of("queue_jobs") if job["completed_at"] is None],
+            [entry for entry in ledger if entry["number"] in numbers],
+            {row["id"]: row["lifted_at"] for row in await of("suppressions") if row["lifted_at"]},
         )
 
     def history(self, id: str) -> str:

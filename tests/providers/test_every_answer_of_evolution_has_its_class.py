@@ -5,11 +5,50 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.providers.evolution.outcomes import ANSWERS, NACKS, nack_class
 from tests.providers.answers import evolution_error, failing
 from tests.providers.fake import FakeWhatsApp
 
+BROKEN = (
+    "connection_closed", "connection_lost", "connection_terminated", "connection_failure",
+    "timed_out", "not_connected", "stream_errored",
+)  # fmt: skip
 LICENSE = {"error": "service not activated", "code": "LICENSE_REQUIRED", "register_url": "x"}
 META_ERROR = {"message": "limit", "type": "OAuthException", "code": 131056, "fbtrace_id": "A"}
+
+
+def test_every_row_has_this_class_and_no_other() -> None:
+    """The words of a row as its code: rows of one status are read in this order."""
+    assert [(status, code, kind) for status, _, code, kind, _ in ANSWERS] == [
+        (400, "not_on_whatsapp", "not_on_whatsapp"),
+        (400, "stored_badly", "unknown"),
+        (400, "rate_overlimit", "throttle"),
+        *((400, broken, "disconnected") for broken in BROKEN),
+        (400, "message_not_found", "request"),
+        (400, "too_late_to_edit", "request"),
+        (400, "400", "request"),
+        (401, "401", "configuration"),
+        (403, "403", "configuration"),
+        (404, "group_not_found", "recipient"),
+        (404, "message_not_found", "request"),
+        (404, "404", "configuration"),
+        (413, "413", "request"),
+        (422, "422", "request"),
+        (429, "429", "throttle"),
+        (500, "connection_closed", "disconnected"),
+        (503, "LICENSE_REQUIRED", "configuration"),
+        (503, "503", "transient"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("463", "cold_lock"), ("479", "transient"), ("400", "transient"), ("405", "configuration"),
+     ("999", "refused"), (None, "refused")],
+)  # fmt: skip
+def test_a_nack_has_this_class_and_no_other(code: str | None, kind: str) -> None:
+    assert nack_class(code) == kind
+    assert code not in NACKS or len(NACKS) == 4
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,29 @@ META_ROWS: dict[tuple[int, ...], tuple[str, str | None]] = {
     (132015, 132016, 132068): ("permanent", "account"),
     (131052, 131053): ("permanent", "request"),
 }
+CLASSES: dict[str, tuple[int, ...]] = {
+    "transient": (1, 2, 131000, 131016, 133004, 135000),
+    "maintenance": (131057,),
+    "app_throttle": (4, 613, 80007, 80008),
+    "throttle": (130429, 131208, 132069, 133016),
+    "pair_rate": (131056,),
+    "spam": (131048, 131064),
+    "configuration": (
+        0, 3, 10, 190, 200, 250, 299, 131005, 131037, 131042, 131044, 131045, 133000, 133005,
+        133006, 133008, 133009, 133010, 133015, 141000,
+    ),
+    "integrity": (368, 130497, 131031),
+    "window_closed": (131047,),
+    "defer": (130472, 131049),
+    "opt_out": (131050,),
+    "recipient": (131026, 131041, 131207),
+    "request": (
+        33, 100, 131008, 131009, 131020, 131021, 131030, 131051, 131062, 131063, 137000,
+    ),
+    "template_request": (132000, 132001, 132005, 132007, 132008, 132012),
+    "template": (132015, 132016, 132068),
+    "media": (131052, 131053),
+}  # fmt: skip
 META_CODES = [(code, expected) for codes, expected in META_ROWS.items() for code in codes]
 
 
@@ -47,7 +70,15 @@ async def test_a_graph_error_is_classified_by_its_code(
     assert result.code == str(code)
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"), [(code, kind) for kind, codes in CLASSES.items() for code in codes]
+)
+def test_a_code_is_of_this_class_and_no_other(code: int, kind: str) -> None:
+    assert error_class(code) == kind
+
+
 def test_every_code_of_the_table_is_tested() -> None:
+    assert set(GRAPH_ERRORS) <= {code for codes in CLASSES.values() for code in codes}
     assert set(GRAPH_ERRORS) <= {code for code, _ in META_CODES}
     assert error_class(424242) is None
 

@@ -1,6 +1,6 @@
 """The tables of failures are complete, and say the same of an answer and of a later status."""
 
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import get_args
 
 import httpx
@@ -30,6 +30,40 @@ def test_every_class_has_a_reaction_and_every_action_a_class() -> None:
     assert set(REACTIONS) == set(get_args(ErrorClass))
     used = {reaction.action for reaction in (*REACTIONS.values(), STUCK)}
     assert used == set(get_args(Action))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reaction"),
+    [
+        # outcome, scope, action, wait, growth, longest, after, tries
+        ("transient", ("retryable", None, "retry", None, 1, None, 1, 5)),
+        ("disconnected", ("retryable", "instance", "probe_number", None, 1, None, 1, 5)),
+        ("maintenance", ("paused", "instance", "pause_number", 60, 1, None, 1, None)),
+        ("throttle", ("paused", "instance", "slow_number", 30, 1, None, 1, None)),
+        ("app_throttle", ("paused", "account", "slow_number", 60, 1, None, 1, None)),
+        ("pair_rate", ("paused", "contact", "pause_contact", 4, 4, 3600, 1, None)),
+        ("spam", ("paused", "account", "pause_campaigns", 3600, 2, 86400, 1, None)),
+        ("configuration", ("paused", "instance", "pause_number", None, 1, None, 1, None)),
+        ("integrity", ("paused", "account", "pause_account", None, 1, None, 1, None)),
+        ("window_closed", ("permanent", "contact", "convert_to_template", None, 1, None, 1, None)),
+        ("defer", ("retryable", "recipient", "defer", 86400, 1, None, 1, 2)),
+        ("opt_out", ("permanent", "recipient", "suppress_marketing", None, 1, None, 1, None)),
+        ("recipient", ("permanent", "recipient", "suppress_contact", None, 1, None, 2, None)),
+        ("not_on_whatsapp", ("permanent", "recipient", "try_other_number", None, 1, None, 1, None)),
+        ("request", ("permanent", "request", "none", None, 1, None, 1, None)),
+        ("unsupported", ("permanent", "request", "none", None, 1, None, 1, None)),
+        ("template", ("permanent", "account", "pause_campaign", None, 1, None, 1, None)),
+        ("template_request", ("permanent", "request", "pause_campaign", None, 1, None, 3, None)),
+        ("media", ("permanent", "request", "upload_media_again", None, 1, None, 1, 2)),
+        ("cold_lock", ("paused", "instance", "block_cold", 3600, 2, 259200, 1, None)),
+        ("refused", ("permanent", "recipient", "block_cold", 3600, 2, 259200, 3, None)),
+        ("unknown", ("unknown", None, "reconcile", None, 1, None, 1, None)),
+    ],
+)
+def test_a_class_has_this_reaction_and_no_other(
+    kind: ErrorClass, reaction: tuple[object, ...]
+) -> None:
+    assert astuple(REACTIONS[kind]) == reaction
 
 
 def test_a_class_that_pauses_says_what_it_pauses() -> None:
