@@ -104,6 +104,8 @@ create index messages_by_target on public.messages (instance_id, target) where t
 create index messages_by_author on public.messages (created_by) where created_by is not null;
 -- What is being sent, or nobody knows: an echo may be one of them.
 create index messages_in_flight on public.messages (conversation_id) where status in ('sending', 'unknown');
+-- What waits for a person's word.
+create index messages_undecided on public.messages (company_id, occurred_at desc, id desc) where needs_decision;
 -- What a provider has taken and not passed on.
 create index messages_accepted on public.messages (instance_id, accepted_at) where status = 'accepted' and direction = 'out';
 

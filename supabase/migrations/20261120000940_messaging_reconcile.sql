@@ -115,8 +115,6 @@ create trigger jobs_give_up_reconciling after update on public.queue_jobs for ea
 
 -- A person's word ---------------------------------------------------------------------------
 
-create index messages_undecided on public.messages (company_id, occurred_at desc, id desc) where needs_decision;
-
 create function public.list_undecided(
   p_company_id uuid default null, p_limit integer default 50, p_cursor text default null
 )

@@ -13,27 +13,23 @@ import itertools
 import os
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from local.stack import Stack
+from tests.faults.chaos import own_site
 from tests.faults.proxy import Place, Proxy
 from tests.faults.sending_feed import Chat, Feed, looked
 from tests.faults.sending_moods import MOODS
 from tests.faults.sending_proof import Limits, Report, Seen, prove
-from tests.faults.site import Site, deployed, settings_of
+from tests.faults.site import Site, deployed
 from tests.faults.workers import Workers
 from tests.fixtures import CRON_SECRET, Api
-from tests.tenants import Number, Project, Tenant
+from tests.tenants import Number, Tenant
 
 Json = dict[str, Any]
 WORKERS = 2
@@ -241,11 +237,17 @@ async def chaos(site: Site, seconds: float, seed: int) -> Report:
     chance = random.Random(seed)
     report = Report(lines=[f"chaos of sending, {seconds:g} s, seed {seed}"])
     tenants = [await site.project.new_tenant(site.stack.whatsapp_url) for _ in range(2)]
+    # A new connection for each call: one that was kept may end while this process is busy.
+    unkept = httpx.Limits(max_keepalive_connections=0)
     async with (
+        httpx.AsyncClient(
+            base_url=site.stack.whatsapp_url, timeout=30.0, limits=unkept
+        ) as whatsapp,
         deployed(site.settings) as api,
         Proxy(site.stack.url) as proxy,
         Workers("tests.faults.sending_worker") as workers,
     ):
+        site = replace(site, whatsapp=whatsapp)
         for tenant, version in zip(tenants, ("2.3.7", "2.4.0"), strict=True):
             for number in tenant.numbers:
                 wanted = number.registration(api.url) | {"version": version}
@@ -283,19 +285,6 @@ async def set_limits(run: Chaos, first: Tenant, second: Tenant) -> None:
     limits, id = run.limits, [number.instance_id for number, _ in wanted]
     limits.gaps[id[0]], limits.rates[id[1]] = 0.2, 4.0
     limits.people |= {id[1]: 4, id[2]: 4, id[3]: 3}
-
-
-@asynccontextmanager
-async def own_site() -> AsyncIterator[Site]:
-    folder = tempfile.TemporaryDirectory(prefix="recado-chaos-", ignore_cleanup_errors=True)
-    with folder as path:
-        async with Stack(Path(path)) as stack:
-            project_http = httpx.AsyncClient(timeout=30.0)
-            whatsapp = httpx.AsyncClient(base_url=stack.whatsapp_url, timeout=30.0)
-            async with project_http, whatsapp:
-                keys = stack.keys
-                project = Project(project_http, stack.url, keys.secret_key, keys.publishable_key)
-                yield Site(stack, project, whatsapp, settings_of(stack))
 
 
 async def main() -> int:

@@ -158,7 +158,8 @@ def _is_honest(row: Json, attempts: list[Json], arrived: bool) -> bool:
     if row["status"] == "failed":
         return not arrived and bool(row["error_code"])
     if row["status"] == "unknown":
-        return row["needs_decision"] and row["error_code"] and attempts[-1]["outcome"] == "unknown"
+        asked = bool(row["needs_decision"] and row["error_code"])
+        return asked and attempts[-1]["outcome"] == "unknown"
     # What was taken and got stuck at the provider is accepted, and on no phone.
     return row["status"] in ARRIVED and (arrived or row["status"] == "accepted")
 

@@ -27,7 +27,7 @@ PROVIDER_SECONDS = 1.0
 
 async def work(order: dict[str, Any], parent: int) -> None:
     functions.jobs.runner.LEASE_SECONDS = LEASE_SECONDS
-    functions.providers.calls.TIMEOUT = httpx.Timeout(PROVIDER_SECONDS)
+    vars(functions.providers.calls)["TIMEOUT"] = httpx.Timeout(PROVIDER_SECONDS)
     settings = Settings(
         supabase_url=order["url"],
         secret_key=order["secret_key"],
