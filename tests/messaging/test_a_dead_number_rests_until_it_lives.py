@@ -141,35 +141,3 @@ async def test_a_failure_of_the_connection_is_probed_at_once(
     id = await send(company, dead)
     await has_state(company, dead, "degraded")
     assert await attempts(company, id) == ["retryable"]
-
-
-async def test_what_meta_says_of_limits_holds_for_all_numbers_of_the_account(
-    connected_company: Company,
-) -> None:
-    company, number = connected_company, connected_company.tenant.meta
-    event = {
-        "company_id": company.id,
-        "instance_id": number.instance_id,
-        "event": "limit",
-        "inbound_event_id": 1,
-    }
-    told: list[tuple[str, Json]] = [
-        ("2026-01-02", {"scope": "account", "daily_limit": 2000}),
-        ("2026-01-01", {"scope": "account", "daily_limit": 250}),
-        ("2026-01-03", {"scope": "account", "restriction": "restricted_biz_initiated"}),
-    ]
-    for place, (day, data) in enumerate(told):
-        at = f"{day}T12:00:00Z"
-        place_at = {"occurred_at": at, "data": data, "place": place}
-        await company.project.insert("provider_events", event | place_at)
-    row = await instance(company, number)
-    assert row["portfolio_limit"] == 2000
-    assert (row["campaigns_paused_until"], row["cold_blocked_until"]) == ("infinity", "infinity")
-    lifted = {
-        "occurred_at": "2026-01-04T12:00:00Z",
-        "data": {"scope": "account", "restriction": ""},
-    }
-    await company.project.insert("provider_events", event | lifted | {"place": 9})
-    row = await instance(company, number)
-    assert (row["campaigns_paused_until"], row["cold_blocked_until"]) == (None, None)
-    assert row["portfolio_limit"] == 2000
