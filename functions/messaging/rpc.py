@@ -77,11 +77,10 @@ async def react_to_report(rpc: Rpc, message_id: str) -> None:
     await rpc.call("react_to_report", {"p_message_id": message_id})
 
 
-async def release_waiting(rpc: Rpc, company_id: str, asleep_since: str) -> int:
-    """Has messages that sleep since before then look again, a page of them; how many."""
-    count: int = await rpc.call(
-        "release_waiting", {"p_company_id": company_id, "p_asleep_since": asleep_since}
-    )
+async def release_waiting(rpc: Rpc, company_id: str, job_id: int) -> int:
+    """Has messages that slept when this job was claimed look again, a page of them; how many."""
+    params = {"p_company_id": company_id, "p_job_id": job_id}
+    count: int = await rpc.call("release_waiting", params)
     return count
 
 

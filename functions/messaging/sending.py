@@ -83,9 +83,8 @@ def handlers(
 
     async def release(job: Job, context: JobContext) -> Json:
         """Wakes them a page at a time."""
-        of = (job.data["company_id"], job.data["asleep_since"])
-        released = 0
-        while count := await rpc.release_waiting(db.as_service(), *of):
+        company_id, released = job.data["company_id"], 0
+        while count := await rpc.release_waiting(db.as_service(), company_id, job.id):
             released += count
         return {"released": released}
 

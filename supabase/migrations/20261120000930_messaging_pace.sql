@@ -5,6 +5,7 @@
 
 set lock_timeout = '5s';
 
+
 -- Set ---------------------------------------------------------------------------------------
 
 -- definer because an admin may not write the table; public.set_sending_rules checks who asks.
@@ -86,11 +87,12 @@ grant execute on function
   public.set_number_pace
 to authenticated, service_role;
 
+
 -- What waits --------------------------------------------------------------------------------
 
 insert into public.job_types (type, queue, priority, max_attempts) values ('messages.release', 'outbound', 7, 5);
 
-create function public.release_waiting(p_company_id uuid, p_asleep_since timestamptz, p_limit integer default 1000)
+create function public.release_waiting(p_company_id uuid, p_job_id bigint, p_limit integer default 1000)
 returns integer language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_count integer;
@@ -100,8 +102,9 @@ begin
     join public.queue_jobs as job on job.lane_id = lane.id
     where lane.company_id = p_company_id and lane.queue = 'outbound' and lane.limit_key like 'number:%'
       and job.completed_at is null and not job.parked and job.type = 'messages.send' and job.lease_until is null
-      -- Who looked since then has seen the change; what never slept has its time from elsewhere.
-      and job.run_at > now() and job.started_at <= p_asleep_since
+      -- Whoever looked after the claim of this job has seen the change, and what nobody looked at
+      -- has its time from elsewhere.
+      and job.run_at > now() and job.started_at <= (select started_at from public.queue_jobs where id = p_job_id)
       and pg_input_is_valid(job.data ->> 'message_id', 'uuid')
       and not exists (select from public.send_attempts where message_id = (job.data ->> 'message_id')::uuid)
     limit p_limit
@@ -111,14 +114,14 @@ begin
   return v_count;
 end $$;
 comment on function public.release_waiting is
-  'Messages of a company that were last looked at before this time and have no attempt look again, so many at most; how many.';
+  'Messages of a company that were last looked at before this job was claimed and have no attempt look again, so many at most; how many.';
 
 create function private.ask_for_release(p_company_id uuid)
 returns void language sql volatile security invoker set search_path = '' as $$
   -- A change that comes while such a job runs needs one more: it may have passed some already.
   select public.enqueue_jobs(jsonb_build_array(jsonb_build_object(
     'type', 'messages.release', 'company_id', p_company_id,
-    'data', jsonb_build_object('company_id', p_company_id, 'asleep_since', clock_timestamp())
+    'data', jsonb_build_object('company_id', p_company_id)
   )))
 $$;
 comment on function private.ask_for_release is 'What waits for rules that have changed looks again.';
