@@ -26,6 +26,7 @@ from tests.faults.proxy import Place, Proxy
 from tests.faults.sending_feed import Chat, Feed, looked
 from tests.faults.sending_moods import MOODS
 from tests.faults.sending_proof import Limits, Report, Seen, prove
+from tests.faults.sending_time import CLOSED, DUE, ENDED, RESTED, UNLIMITED
 from tests.faults.site import Site, deployed
 from tests.faults.workers import Workers
 from tests.fixtures import CRON_SECRET, Api
@@ -38,23 +39,6 @@ CUTS = [
     "record_reconciled", "react_to_report", "record_probe", "ask_for_decision",
 ]  # fmt: skip
 PLACES: list[Place] = ["request", "answer"]
-# What a day does to a number that rests, and to a job that waits.
-RESTED = """
-update instances set cooldown_until = null, cold_blocked_until = null, campaigns_paused_until = null
-where state not in ('closed', 'qr') and random() < 0.5
-"""
-DUE = """
-update queue_jobs set run_at = now() where completed_at is null and run_at > now()
-and lease_until is null and type like 'messages.%' and random() < 0.5
-"""
-UNLIMITED = """
-update instances set gap_seconds = 0, jitter_seconds = 0, rate_per_minute = null, daily_cap = null,
-portfolio_limit = null, cold_blocked_until = null, campaigns_paused_until = null
-"""
-CLOSED = """
-update conversations set last_inbound_at = now() - interval '25 hours'
-where instance_id = $1::text::uuid and last_inbound_at is not null and random() < 0.5 returning id
-"""
 
 
 @dataclass(slots=True)
@@ -229,6 +213,8 @@ class Chaos:
         self.limits.until = time.time()
         await self.site.look(UNLIMITED)
         await self.site.look("update private.number_paces set next_at = now()")
+        # A lease that runs out by itself tells nobody; one that is ended wakes its lane.
+        await self.site.look(ENDED)
         await self.site.settle(self.feed.chats[0].tenant)
 
 
