@@ -67,9 +67,9 @@ FUNCTIONS_OF_THE_SERVICE = {
     "list_sealed", "pause_queue", "pause_schedule", "queue_health", "queue_stats",
     "rate_opens_in", "react_to_report", "receive_inbound", "record_media",
     "record_number_events", "record_probe", "record_reconciled", "record_send_result",
-    "remove_number", "release_waiting", "reseal", "resume_queue", "resume_schedule", "run_schedules",
-    "set_inbound_retention", "set_key_limits", "set_queue_limits", "set_schedule", "sweep_jobs",
-    "watch_jobs", "watch_numbers",
+    "release_waiting", "remove_number", "reseal", "resume_queue", "resume_schedule",
+    "run_schedules", "set_inbound_retention", "set_key_limits", "set_queue_limits",
+    "set_schedule", "sweep_jobs", "watch_jobs", "watch_numbers",
 }  # fmt: skip
 
 RELATIONS = """
