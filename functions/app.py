@@ -23,22 +23,21 @@ from functions.jobs.rpc import Queue
 from functions.jobs.runner import Runner
 from functions.jobs.ticks import Ticks
 from functions.messaging import (
-    change_routes,
-    consent_routes,
+    changes_routes,
+    consent_words_routes,
     contacts_routes,
     conversations_routes,
-    decisions,
-    inbound,
-    item_routes,
+    inbound_events_routes,
+    inbound_routes,
     media,
     media_routes,
+    messages_routes,
     numbers_routes,
-    pace,
+    pace_routes,
     search_routes,
-    word_routes,
+    suppressions_routes,
 )
 from functions.messaging import handlers as messaging_handlers
-from functions.messaging import routes as messaging_routes
 from functions.messaging.credentials import Vault
 from functions.messaging.endpoints import Endpoints
 from functions.messaging.numbers import Numbers
@@ -51,10 +50,9 @@ ROUTES = [
     module.routes
     for module in (
         # First, because it is asked most and routes are tried in order.
-        inbound, item_routes, messaging_routes, decisions, pace, media_routes, numbers_routes,
-        conversations_routes, contacts_routes, consent_routes, word_routes, change_routes,
-        search_routes,
-        jobs_routes, queue_routes,
+        inbound_routes, messages_routes, media_routes, conversations_routes, contacts_routes,
+        search_routes, suppressions_routes, consent_words_routes, changes_routes, numbers_routes,
+        pace_routes, inbound_events_routes, jobs_routes, queue_routes,
     )
 ]  # fmt: skip
 VERSION = "0.1.0"

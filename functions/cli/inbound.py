@@ -14,7 +14,7 @@ from functions.cli.output import Output, printable
 from functions.cli.times import both, moment_or_age
 from functions.core.errors import AppError, InvalidRequest
 from functions.messaging import changes
-from functions.messaging.items import ItemFilter, Items, ItemState
+from functions.messaging.inbound_events import ItemFilter, Items, ItemState
 from functions.messaging.replay import captured, replay
 
 Json = dict[str, Any]

@@ -9,7 +9,7 @@ from functions.jobs.context import JobContext
 from functions.jobs.models import BatchHandler, Handler, Handlers, Job, Json, Snooze
 from functions.messaging import erasure, probing, reconciling, rpc, sending
 from functions.messaging.credentials import Vault
-from functions.messaging.items import Items
+from functions.messaging.inbound_events import Items
 from functions.providers.base import Provider
 
 # A part takes a second at most; what is left then does another run.

@@ -214,3 +214,14 @@ class Received(BaseModel):
     stored: int
     ignored: int = Field(description="Kept, but meant for no number of this endpoint.")
     duplicates: int = Field(description="Had been stored before.")
+
+
+class Resolution(BaseModel):
+    """A person's word about a message whose answer was lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["sent", "not_sent"] = Field(description="What a look at the phone showed.")
+    company_id: UUID | None = Field(
+        default=None, description="Needed by users of several companies."
+    )

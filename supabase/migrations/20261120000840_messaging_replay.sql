@@ -9,7 +9,7 @@
 -- a schedule.
 --
 -- Admins look at the items of their company, the service at all. Called by
--- functions/messaging/items.py.
+-- functions/messaging/inbound_events.py.
 
 set lock_timeout = '5s';
 

@@ -68,6 +68,13 @@ def revoke(number: Number, target: str, at: int, *, id: str = "", by: str = "con
     return _evolution(number, id or bodies.new_id(), at, content, by)
 
 
+def vote(number: Number, target: str, options: list[str], at: int, *, id: str) -> Json:
+    """Of Evolution, which decrypts it; Meta has no polls."""
+    key = {"remoteJid": f"{SENDER}@s.whatsapp.net", "fromMe": False, "id": target}
+    content = {"pollCreationMessageKey": key, "vote": {"selectedOptions": options}}
+    return _evolution(number, id, at, {"pollUpdateMessage": content}, "contact")
+
+
 def maybe_gone(number: Number, target: str) -> Json:
     """Evolution's DELETED, which it also says of edited messages and of votes."""
     data = {"keyId": target, "remoteJid": f"{SENDER}@s.whatsapp.net", "fromMe": False}

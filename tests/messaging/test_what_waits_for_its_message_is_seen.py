@@ -50,25 +50,15 @@ async def test_what_waits_is_listed_until_its_message_comes(limit: int, company:
         assert (answer.status_code, answer.json()["code"]) == expected
 
 
-async def test_words_are_set_listed_and_forgotten_by_admins(company: Company) -> None:
-    async def put(word: str, effect: str | None, role: str = "admin") -> tuple[int, Json]:
-        content = {"word": word, "effect": effect}
-        person = company.tenant.people[role]
-        answer = await call(company, "PUT", "/api/consent-words", person, json=content)
-        return answer.status_code, answer.json()
-
-    assert await put("  Chega!! ", "stop") == (
-        200,
-        {"word": "chega", "effect": "stop", "means": "stop"},
+async def test_every_type_of_change_waits(company: Company) -> None:
+    number, target = company.tenant.evolution, bodies.new_id()
+    await company.post(
+        number,
+        changes.reaction(number, target, "👍", bodies.NOON, id=bodies.new_id()),
+        changes.edit(number, target, "melhor assim", bodies.NOON + 1),
+        changes.vote(number, target, ["Sim"], bodies.NOON + 2, id=bodies.new_id()),
+        changes.revoke(number, target, bodies.NOON + 3),
     )
-    assert (await put("voltar", "none"))[1]["means"] is None
-    assert (await put("voltar", None))[1]["means"] == "start", "the usual meaning is back"
-    listed = (await call(company, "GET", "/api/consent-words")).json()
-    assert listed == {"data": [{"word": "chega", "effect": "stop"}]}
-    for word, effect, role, expected in (
-        ("!!!", "stop", "admin", (422, "invalid_word")),
-        ("a " * 60, "stop", "admin", (422, "invalid_word")),
-        ("x", "stop", "agent", (403, "role_required")),
-    ):
-        status, problem = await put(word, effect, role)
-        assert (status, problem["code"]) == expected
+    await company.settled()
+    found = await waiting(company, number.instance_id, 50)
+    assert {row["type"] for row in found} == {"reaction", "edit", "vote", "revoke"}

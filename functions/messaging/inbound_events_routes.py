@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.core.callers import Admin
 from functions.core.problems import answers
 from functions.jobs.background import DRAIN_AFTERWARDS
-from functions.messaging.items import ItemFilter, Items, ItemState
+from functions.messaging.inbound_events import ItemFilter, Items, ItemState
 
 Cursor = Annotated[str | None, Query(max_length=20, description="next_cursor of the page before.")]
 

@@ -22,7 +22,7 @@ class WaitingChange(BaseModel):
     target: str = Field(description="The provider's id of the message.")
     change_id: str
     company_id: UUID
-    type: Literal["reaction", "edit", "revoke"]
+    type: Literal["reaction", "edit", "revoke", "vote"]
     actor: str = Field(description="us, contact, or a member of the group; empty: not told.")
     body: str | None
     media: dict[str, Any] | None

@@ -1,4 +1,5 @@
-"""Messages over HTTP, for users and API keys."""
+"""Messages over HTTP, for users and API keys: reading, sending, and deciding about those of which
+nobody knows whether they were sent."""
 
 import re
 from uuid import UUID
@@ -11,7 +12,7 @@ from functions.core.errors import InvalidRequest
 from functions.core.problems import answers
 from functions.jobs.background import DRAIN_AFTERWARDS
 from functions.messaging import rpc
-from functions.messaging.models import Message, MessagePage
+from functions.messaging.models import Message, MessagePage, Resolution
 from functions.messaging.outgoing import NewMessage
 from functions.messaging.requests import (
     NOT_MODIFIED,
@@ -71,6 +72,37 @@ async def send_message(caller: AnyCaller, message: NewMessage) -> Response:
     company_id = caller.company(message.company_id)
     answer = await rpc.send_message(caller.rpc, message, company_id, _phone(message.to))
     return Response(answer.body, 202, media_type="application/json")
+
+
+@routes.get(
+    "/messages/undecided",
+    response_model=MessagePage,
+    responses=answers(401, 403, 404, 422, 503),
+    operation_id="list_undecided",
+    summary="Messages of which nobody knows whether they were sent",
+)
+async def list_undecided(
+    caller: AnyCaller, company_id: UUID | None = None, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """Those with `needs_decision`, newest first: a look at the phone tells."""
+    return page(await rpc.list_undecided(caller.rpc, caller.company(company_id), limit, cursor))
+
+
+@routes.post(
+    "/messages/{message_id}/resolution",
+    response_model=Message,
+    responses=answers(400, 401, 403, 404, 409, 422, 503),
+    operation_id="resolve_message",
+    summary="Say whether a message was sent",
+)
+async def resolve_message(caller: AnyCaller, message_id: UUID, resolution: Resolution) -> Response:
+    """For a message with `needs_decision`: `sent` makes it accepted, `not_sent` failed.
+
+    Nothing is sent by this. To send it again, send a message with another `id`.
+    """
+    company_id = caller.company(resolution.company_id)
+    answer = await rpc.resolve_message(caller.rpc, message_id, resolution.decision, company_id)
+    return Response(answer.body, media_type="application/json")
 
 
 def _phone(to: str | None) -> str | None:
