@@ -11,6 +11,8 @@ from tests.faults.site import Json, Site
 from tests.faults.traffic import Traffic
 from tests.tenants import Number
 
+SILENT = {"drop_echoes": True, "drop_statuses": True}
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -51,7 +53,7 @@ class Scene:
 
     async def ask_for_probe(self) -> None:
         await self.rows(
-            "select private.ask_for_probe(instances) from instances"
+            "select private.ask_for_probe(id, company_id) from instances"
             " where company_id = $1 and provider = 'evolution'"
         )
 
@@ -67,8 +69,7 @@ class Scene:
 
     async def lose(self, number: Number, **fault: int) -> None:
         """A message of which nobody knows whether it was sent, before the last look for it."""
-        silent = {"drop_echoes": True, "drop_statuses": True}
-        await self.site.set_faults(number.external_id, **silent, **fault)
+        await self.site.set_faults(number.external_id, **SILENT, **fault)
         await self.traffic.say(number, self.traffic.contact(number, 0))
         await self.site.drain()
         await self.rows(
@@ -199,6 +200,25 @@ async def _decisions(scene: Scene) -> list[tuple[str, bool]]:
     return [(row["status"], row["needs_decision"]) for row in rows]
 
 
+async def _held_back(scene: Scene) -> None:
+    """A message that would wait for midnight, had its number's cap not been taken away."""
+    await scene.site.set_faults(scene.evolution.external_id, **SILENT)
+    await scene.set_number("daily_cap = 0")
+    await scene.traffic.say(scene.evolution, scene.contact)
+    await scene.site.drain()
+    await scene.set_number("daily_cap = null")
+
+
+async def _released(scene: Scene) -> tuple[set[str], list[bool]]:
+    """How the jobs of the change ended, and what arrived."""
+    jobs = await scene.rows(
+        "select status from queue_jobs where company_id = $1 and type = 'messages.release'"
+    )
+    ledger = (await scene.site.whatsapp.get("/_fake/ledger")).json()
+    bodies = [entry["body"] for entry in ledger]
+    return {job["status"] for job in jobs}, [said in bodies for said in scene.traffic.sent.values()]
+
+
 async def _old_bodies(scene: Scene) -> None:
     await scene.traffic.hear(scene.evolution, scene.contact)
     await scene.site.settle(scene.traffic.tenant)
@@ -240,7 +260,10 @@ WORKS = (
     ),
     Work(
         "fetching a file", "messages.fetch_media",
-        ("begin_media", "chat/getBase64FromMediaMessage", "storage/v1", "record_media"),
+        (
+            "begin_media", "chat/getBase64FromMediaMessage", "claim_media", "storage/v1",
+            "record_media",
+        ),
         _file, _files, (["stored"], 1),
     ),
     Work(
@@ -264,6 +287,11 @@ WORKS = (
         "asking about a message that Evolution has not", "messages.reconcile",
         ("begin_reconcile", "chat/findMessages", "ask_for_decision"),
         _never_at_evolution, _decisions, [("unknown", True)],
+    ),
+    Work(
+        "releasing what waits for a rule", "messages.release",
+        ("release_waiting", "begin_send", "message/sendText", "record_send_result"),
+        _held_back, _released, ({"completed"}, [True]),
     ),
     Work(
         "dropping old bodies", "inbound.expire",

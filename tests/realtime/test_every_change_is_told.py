@@ -112,7 +112,9 @@ class Shop:
         """The screen shows what the tables hold, and knows that."""
         inbox = topics.inbox(UUID(self.company.id))
         truth: dict[str, dict[str, Json]] = {scope: {} for scope in self.screen.rows}
-        truth[inbox] = {row["id"]: row for row in await self.company.rows("conversations")}
+        truth[inbox] = {
+            row["id"]: row for row in await self.company.rows("conversations", deleted_at="is.null")
+        }
         for row in await self.company.rows("messages", deleted_at="is.null"):
             truth.setdefault(topics.conversation(UUID(row["conversation_id"])), {})[row["id"]] = row
         return self.screen.rows == truth and self.screen.is_live()
