@@ -339,5 +339,5 @@ begin
   );
 end $$;
 comment on function public.list_waiting_changes is
-  'Reactions, edits and revokes of a number whose message is not known (yet), by the id of the message: {data, next_cursor}. A page looks at 2000 changes and may be short, even empty; the list ends where next_cursor is null. Raises instance_not_found, invalid_cursor.';
+  'Reactions, edits, revokes and votes of a number whose message is not known (yet), by the id of the message: {data, next_cursor}. A page looks at 2000 changes and may be short, even empty; the list ends where next_cursor is null. Raises instance_not_found, invalid_cursor.';
 grant execute on function public.list_waiting_changes to authenticated, service_role;

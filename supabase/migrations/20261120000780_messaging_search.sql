@@ -81,7 +81,7 @@ returns tsvector language sql immutable parallel safe security invoker set searc
   select coalesce(string_agg(format('''%s%s''%s', left(p_company_id::text, 8), part, ':' || place), ' '), '')::tsvector
   from (
     select unnest(array[':' || word, '^' || left(word, 1), '^' || left(word, 2)]), null
-    from regexp_split_to_table(private.fold(coalesce(p_name, '')), '[^[:alnum:]]+') as word where word <> ''
+    from regexp_split_to_table(private.fold(left(coalesce(p_name, ''), 200)), '[^[:alnum:]]+') as word where word <> ''
     union all
     select '#' || substr(p_phone, place + 1, 4), place from generate_series(1, length(p_phone) - 4) as place
   ) as found (part, place)

@@ -142,6 +142,7 @@ def settings_of(stack: Stack) -> Settings:
         publishable_key=stack.keys.publishable_key,
         cron_secret=CRON_SECRET,
         credentials_key=CREDENTIALS_KEY,
+        allow_private_servers=True,
         queue_budget_seconds=20.0,
         inbound_drain_seconds=0.0,
     )

@@ -233,7 +233,10 @@ async def _be_told_of(shop: Company, who: Somebody) -> None:
     job: Json = {"type": "crm.sync", "company_id": shop.id, "delay_seconds": 3600}
     job |= {"data": {"phone": who.phone, "text": who.word("job")}}
     await shop.project.rpc("enqueue_jobs", {"p_jobs": [job]})
-    thread = await shop.conversation(shop.tenant.evolution, "5547" + who.digits[::-1])
-    (row,) = await shop.rows("conversations", id=f"eq.{thread}")
-    pair = {"p_kept_id": who.contact, "p_other_id": row["contact_id"], "p_company_id": shop.id}
+    # Whoever wrote last gives a merged contact its phone: that shall be the person's.
+    number, before = shop.tenant.evolution, "5547" + who.digits[::-1]
+    await shop.post(number, bodies.text(number, before, "oi", at=bodies.NOON))
+    await shop.settled()
+    (other,) = await shop.rows("contact_identities", kind="eq.wa_id", value=f"eq.{before}")
+    pair = {"p_kept_id": who.contact, "p_other_id": other["contact_id"], "p_company_id": shop.id}
     await shop.project.rpc("merge_contacts", pair)

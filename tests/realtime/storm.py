@@ -50,17 +50,21 @@ NETWORK = "drop=0.3,duplicate=0.3,delay=0.2,reorder=0.2,close=0.005"
 CALM_SECONDS = 60.0  # in which all must be equal at the end
 JAVASCRIPT = ("@supabase/supabase-js@2.109.0", "ws@8.18.3")
 
-# Rows as the API shows them; a tombstone is no row.
+# Scopes and rows as the API shows them: a tombstone is no row, and its scope nobody's.
 TRUTH = """
 select scope, epoch::text, versions.version, (
   select coalesce(json_agg(row), '[]') from (
-    select to_jsonb(c) as row from conversations as c where scope = 'inbox:' || c.company_id
+    select to_jsonb(c) as row from conversations as c
+    where scope = 'inbox:' || c.company_id and c.deleted_at is null
     union all
     select to_jsonb(m) from messages as m
     where scope = 'conversation:' || m.conversation_id and m.deleted_at is null
   ) as shown
 )::text as rows
 from versions join companies on companies.id = company_id where company_id = $1::text::uuid
+and not exists (
+  select from conversations where scope = 'conversation:' || id and deleted_at is not null
+)
 """
 
 
