@@ -1,6 +1,6 @@
 """Conversations: the inbox, one of them, and what people do with it.
 
-SQL: supabase/migrations/*_messaging_conversations.sql and *_messaging_handling.sql.
+SQL: supabase/migrations/*_messaging_inbox.sql and *_messaging_handling.sql.
 """
 
 from typing import Any

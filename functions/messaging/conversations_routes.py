@@ -1,5 +1,5 @@
 """Conversations over HTTP, but for their messages. The rules stand in
-supabase/migrations/*_messaging_conversations.sql and *_messaging_handling.sql."""
+supabase/migrations/*_messaging_inbox.sql and *_messaging_handling.sql."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID

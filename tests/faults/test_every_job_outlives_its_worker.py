@@ -9,11 +9,12 @@ from functions.app import create_runner
 from functions.core.db import Database
 from functions.core.http import HttpClient
 from tests.faults.proxy import Place, Proxy
+from tests.faults.scene import Scene
 from tests.faults.site import Site
 from tests.faults.test_a_killed_worker_loses_and_doubles_nothing import kill_at
 from tests.faults.traffic import Traffic
 from tests.faults.workers import Workers
-from tests.faults.works import WORKS, Scene, Work
+from tests.faults.works import WORKS, Work
 
 # test_a_killed_worker_loses_and_doubles_nothing.py and test_a_lost_answer_does_no_harm.py.
 ELSEWHERE = {"messages.send", "messages.ingest"}
