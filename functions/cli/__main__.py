@@ -17,6 +17,7 @@ from functions.cli import (
     jobs,
     messages,
     numbers,
+    pace,
     queues,
     schedules,
     suppressions,
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     queues.add(groups)
     schedules.add(groups)
     numbers.add(groups)
+    pace.add(groups)
     conversations.add(groups)
     messages.add(groups)
     contacts.add(groups)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
@@ -17,6 +17,9 @@ from functions.core.settings import Settings
 from functions.jobs.lists import JobLists
 from functions.jobs.operator import Operator
 from functions.jobs.rpc import Queue
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -98,6 +101,11 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("the data of a job is a JSON object")
     return value
+
+
+def what_is_wrong(error: "ValidationError") -> str:
+    """What a model does not take of what was given, in a line."""
+    return "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors())
 
 
 async def confirm(call: Call, what: str) -> None:

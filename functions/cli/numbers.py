@@ -10,7 +10,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from functions.cli.command import Call, Commands, UsageError, add_command, add_group, confirm
+from functions.cli.command import (
+    Call,
+    Commands,
+    UsageError,
+    add_command,
+    add_group,
+    confirm,
+    what_is_wrong,
+)
 from functions.cli.output import printable
 
 if TYPE_CHECKING:
@@ -108,8 +116,7 @@ async def connect_number(call: Call) -> None:
     try:
         wanted = NewNumber(**given)
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}" for e in error.errors())
-        raise UsageError(f"This is no number: {said}.") from None
+        raise UsageError(f"This is no number: {what_is_wrong(error)}.") from None
     if not call.settings.public_url:
         raise UsageError(
             "PUBLIC_URL is not set: it says where providers reach your deployment.",

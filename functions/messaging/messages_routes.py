@@ -1,14 +1,12 @@
 """Messages over HTTP, for users and API keys: reading, sending, and deciding about those of which
 nobody knows whether they were sent."""
 
-import re
 from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from functions.core.callers import AnyCaller
-from functions.core.errors import InvalidRequest
 from functions.core.problems import answers
 from functions.jobs.background import DRAIN_AFTERWARDS
 from functions.messaging import rpc
@@ -24,7 +22,6 @@ from functions.messaging.requests import (
     split_fields,
     strong,
 )
-from functions.providers.identity import phone_of
 
 routes = APIRouter(prefix="/api", tags=["messaging"])
 
@@ -70,7 +67,7 @@ async def send_message(caller: AnyCaller, message: NewMessage) -> Response:
     is its `status`: here when asked again, in the lists, and on its Realtime topic.
     """
     company_id = caller.company(message.company_id)
-    answer = await rpc.send_message(caller.rpc, message, company_id, _phone(message.to))
+    answer = await rpc.send_message(caller.rpc, message, company_id)
     return Response(answer.body, 202, media_type="application/json")
 
 
@@ -103,16 +100,3 @@ async def resolve_message(caller: AnyCaller, message_id: UUID, resolution: Resol
     company_id = caller.company(resolution.company_id)
     answer = await rpc.resolve_message(caller.rpc, message_id, resolution.decision, company_id)
     return Response(answer.body, media_type="application/json")
-
-
-def _phone(to: str | None) -> str | None:
-    if to is None:
-        return None
-    phone = phone_of(re.sub(r"[\s().+-]", "", to))
-    if phone is None:
-        raise InvalidRequest(
-            "to is not a phone number with country code.",
-            code="invalid_phone",
-            hint="For example +5511987654321.",
-        )
-    return phone

@@ -1,10 +1,14 @@
 """What may be sent, as callers write it."""
 
+import re
 from typing import Any, Literal
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from functions.core.errors import InvalidRequest
+from functions.providers.identity import phone_of
 
 Purpose = Literal["service", "marketing"]
 OutboundType = Literal[
@@ -151,3 +155,17 @@ class NewMessage(BaseModel):
     def payload(self) -> dict[str, Any] | None:
         """What is kept of it beside body and media."""
         return {"template": self.template.model_dump()} if self.template else self.content
+
+    @property
+    def phone(self) -> str | None:
+        """`to` as a phone, however it is written. Raises InvalidRequest."""
+        if self.to is None:
+            return None
+        phone = phone_of(re.sub(r"[\s().+-]", "", self.to))
+        if phone is None:
+            raise InvalidRequest(
+                "to is not a phone number with country code.",
+                code="invalid_phone",
+                hint="For example +5511987654321.",
+            )
+        return phone

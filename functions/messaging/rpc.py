@@ -184,10 +184,8 @@ async def resume_sending(rpc: Rpc, instance_id: UUID, company_id: str | None) ->
     return resumed
 
 
-async def send_message(
-    rpc: Rpc, message: NewMessage, company_id: str | None, to: str | None
-) -> Answer:
-    """Queues the message, once per id. Raises the domain errors of the SQL function."""
+async def send_message(rpc: Rpc, message: NewMessage, company_id: str | None) -> Answer:
+    """Queues the message, once per id. Raises invalid_phone and what the SQL function raises."""
     return await rpc.raw(
         "send_message",
         {
@@ -196,7 +194,7 @@ async def send_message(
             "p_body": message.body,
             "p_conversation_id": message.conversation_id,
             "p_instance_id": message.instance_id,
-            "p_to": to,
+            "p_to": message.phone,
             "p_company_id": company_id,
             "p_media": message.media and message.media.model_dump(exclude_none=True),
             "p_payload": message.payload,

@@ -2,12 +2,14 @@
 
 import re
 import shlex
+from uuid import uuid4
 
 import pytest
 
 from functions.cli.__main__ import parser
 from tests.cli.conftest import ROOT, Recado
 from tests.jobs.conftest import TestQueue
+from tests.tenants import Tenant
 
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\./recado (.+)$", PAGE, re.MULTILINE)
@@ -20,14 +22,21 @@ def test_every_command_of_the_page_is_one(
     folder = tmp_path_factory.mktemp("page")
     (folder / "invoice.json").write_text("{}")
     monkeypatch.chdir(folder)
-    assert parser().parse_args(shlex.split(command)).run
+    ids = dict.fromkeys(("COMPANY", "NUMBER", "CONVERSATION"), str(uuid4()))
+    assert parser().parse_args([ids.get(word, word) for word in shlex.split(command)]).run
 
 
-async def test_the_page_reads_from_top_to_bottom(recado: Recado, queue: TestQueue) -> None:
-    """Its commands on jobs that are there, in its order, in a queue of this test."""
+async def test_the_page_reads_from_top_to_bottom(
+    recado: Recado, queue: TestQueue, tenant: Tenant
+) -> None:
+    """Its commands on what is there, in its order, in a queue and a company of this test."""
     (failed,) = await queue.enqueue({})
     await queue.settle(await queue.claim(), "dead", error="timeout")
+    ids = {"COMPANY": tenant.company_id, "NUMBER": tenant.evolution.instance_id}
+    where = ("--company", ids["COMPANY"], "--number", ids["NUMBER"], "--to", "+5511987654321")
+    sent = (await recado("messages", "send", "oi", *where, "--json")).json
     replaced = {"42": str(failed), "webhooks": queue.name, "invoices.remind": queue.name}
+    replaced |= ids | {"CONVERSATION": sent["conversation_id"]}
     for command in COMMANDS:
         words = [replaced.get(word, word) for word in shlex.split(command)]
         if {"work", "watch", "--data"} & set(words):
