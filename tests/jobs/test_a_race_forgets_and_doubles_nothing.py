@@ -188,14 +188,16 @@ async def operate(race: Race, over: asyncio.Event) -> None:
 
 UNFINISHED = """
 select job.id, job.run_at, job.lease_until, job.parked, job.order_key, job.attempts, lane.turn_at,
-  lane.blocked_until, lane.floors is not null as floored
+  lane.blocked_until, lane.floors is not null as floored, queues.concurrency, queues.running
 from public.queue_jobs as job join private.queue_lanes as lane on lane.id = job.lane_id
+join public.queues on queues.name = job.queue
 where job.queue = any ($1) and job.completed_at is null order by job.id
 """
 
 
 async def until_finished(race: Race) -> None:
-    """As long as one job after the other ends."""
+    """As long as one job after the other ends. Ticks sweep: workers that died may have had all the
+    slots of a queue."""
     connection = await race.connect()
     left = await connection.fetch(UNFINISHED, race.queues)
     try:
@@ -204,6 +206,7 @@ async def until_finished(race: Race) -> None:
                 before = left
                 while left and len(left) == len(before):
                     await asyncio.sleep(0.1)
+                    await race.call(connection, "select public.sweep_jobs()")
                     left = await connection.fetch(UNFINISHED, race.queues)
     except TimeoutError:
         race.faults.append(f"{len(left)} jobs are stuck: {[dict(row) for row in left[:3]]}")
