@@ -60,20 +60,21 @@ class Limits:
         return not self.types or mime_type.lower().startswith(self.types)
 
 
-def handlers(
-    db: Database,
-    vault: Vault,
-    http: HttpClient,
-    providers: Mapping[str, Provider],
-    storage: Storage,
-    limits: Limits,
-) -> Handlers:
-    """messages.fetch_media."""
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """What the job that fetches files works with."""
 
-    async def fetch(job: Job, context: JobContext) -> Json:
+    db: Database
+    vault: Vault
+    http: HttpClient
+    providers: Mapping[str, Provider]
+    storage: Storage
+    limits: Limits
+
+    async def fetch(self, job: Job, context: JobContext) -> Json:
         """Once per file: the same bytes again are the same object."""
         message_id = _message_id(job)
-        service = db.as_service()
+        service = self.db.as_service()
         order: Json | None = await service.call("begin_media", {"p_message_id": message_id})
         if order is None:
             return {"state": "settled"}
@@ -83,19 +84,19 @@ def handlers(
             claimed: str = await service.call("claim_media", told | {"p_object": name})
             return claimed
 
-        with Spool(limits.largest_bytes) as spool:
-            result = await _fetched(order, context, spool, claim)
+        with Spool(self.limits.largest_bytes) as spool:
+            result = await self._fetched(order, context, spool, claim)
         recorded = await service.call("record_media", told | {"p_result": result})
         return result if recorded else {"state": "settled"}
 
-    async def _fetched(order: Json, context: JobContext, spool: Spool, claim: Claim) -> Json:
+    async def _fetched(self, order: Json, context: JobContext, spool: Spool, claim: Claim) -> Json:
         media = order["media"]
-        if _bytes_of(media) > limits.largest_bytes:
+        if _bytes_of(media) > self.limits.largest_bytes:
             return {"state": "too_large"}
-        if media.get("mime_type") and not limits.takes(media["mime_type"]):
+        if media.get("mime_type") and not self.limits.takes(media["mime_type"]):
             return {"state": "failed", "error": "type_refused"}
         try:
-            instance = instance_of(vault, order["instance"])
+            instance = instance_of(self.vault, order["instance"])
         except NotConfigured as error:
             raise RetryLater(error.code) from None
         command = FetchMedia(
@@ -106,15 +107,15 @@ def handlers(
             order["from_us"],
             order["stored"],
         )
-        answer = await providers[instance.provider].perform(http.get(), instance, command)
+        answer = await self.providers[instance.provider].perform(self.http.get(), instance, command)
         if answer.failure is not None:
             return _not_fetched(answer.failure, context)
         assert answer.file is not None
-        return await _kept(order["company_id"], answer.file, spool, claim)
+        return await self._kept(order["company_id"], answer.file, spool, claim)
 
-    async def _kept(company_id: str, file: File, spool: Spool, claim: Claim) -> Json:
+    async def _kept(self, company_id: str, file: File, spool: Spool, claim: Claim) -> Json:
         mime_type = (file.mime_type or "").partition(";")[0].strip().lower()
-        if not limits.takes(mime_type):
+        if not self.limits.takes(mime_type):
             return {"state": "failed", "error": "type_refused"}
         name = f"{company_id}/{spool.digest}"
         kind = mime_type if _SHOWN.fullmatch(mime_type) else "application/octet-stream"
@@ -125,7 +126,7 @@ def handlers(
         if claimed == "settled":
             return {"state": "settled"}
         try:
-            await storage.put(BUCKET, name, spool.file, spool.size, kind)
+            await self.storage.put(BUCKET, name, spool.file, spool.size, kind)
         except TooLarge:
             return {"state": "too_large", "size": spool.size}
         except InvalidRequest as error:
@@ -134,6 +135,17 @@ def handlers(
             raise RetryLater(error.code) from None
         return {"state": "stored", "object": name, "size": spool.size, "error": None}
 
+
+def handlers(
+    db: Database,
+    vault: Vault,
+    http: HttpClient,
+    providers: Mapping[str, Provider],
+    storage: Storage,
+    limits: Limits,
+) -> Handlers:
+    """messages.fetch_media."""
+    fetch = Fetching(db, vault, http, providers, storage, limits).fetch
     return {"messages.fetch_media": Handler(fetch, timeout_seconds=45.0, concurrency=2)}
 
 

@@ -8,7 +8,7 @@ messages.release    what sleeps looks again, because its rules have changed; *_m
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from functions.core.db import Database
@@ -31,29 +31,30 @@ OUTAGE_PAUSE_SECONDS = 0.5
 T = TypeVar("T")
 
 
-def handlers(
-    db: Database,
-    vault: Vault,
-    http: HttpClient,
-    providers: Mapping[str, Provider],
-    storage: Storage,
-) -> Handlers:
-    """messages.send, messages.react, messages.mark_read and messages.release."""
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What the jobs of sending work with; each method is one."""
 
-    async def send(job: Job, context: JobContext) -> Json:
+    db: Database
+    vault: Vault
+    http: HttpClient
+    providers: Mapping[str, Provider]
+    storage: Storage
+
+    async def send(self, job: Job, context: JobContext) -> Json:
         """Calls the provider once for a message, its attempt written before and after."""
-        service = db.as_service()
+        service = self.db.as_service()
         message_id = job.data["message_id"]
         order = await until_answered(lambda: rpc.begin_send(service, message_id, job.id, job.claim))
         if order["action"] == "done":
             return {"status": order["status"]}
         if order["action"] == "wait":
             raise Snooze(order["seconds"])
-        message = await linked(storage, OutboundMessage(**order["message"]), job.company_id)
+        message = await linked(self.storage, OutboundMessage(**order["message"]), job.company_id)
         if isinstance(message, SendResult):
             result = message
         else:
-            result = await _call(vault, http, providers, order["instance"], message)
+            result = await self._call(order["instance"], message)
         recorded = await until_answered(
             lambda: rpc.record_send_result(
                 service, message_id, order["attempt"], result, last=context.is_last_attempt
@@ -65,34 +66,59 @@ def handlers(
             _retry(result, recorded["status"])
         return {"outcome": result.outcome}
 
-    async def react(job: Job, context: JobContext) -> None:
-        """Pauses, probes and suppresses as the report of a failed message says."""
-        await rpc.react_to_report(db.as_service(), job.data["message_id"])
+    async def _call(self, number: Mapping[str, Any], message: OutboundMessage) -> SendResult:
+        try:
+            instance = instance_of(self.vault, number)
+        except NotConfigured as error:
+            return classified("configuration", code=error.code, error=error.detail)
+        provider = self.providers[instance.provider]
+        result = await provider.send(self.http.get(), instance, message)
+        if _may_have_another_form(result):
+            # Nothing was sent, that is proven: the same attempt may try the phone's other form.
+            for other in _other_numbers(message.to):
+                result = await provider.send(self.http.get(), instance, replace(message, to=other))
+                if not _may_have_another_form(result):
+                    return result
+        return result
 
-    async def mark_read(job: Job, context: JobContext) -> None:
+    async def react(self, job: Job, context: JobContext) -> None:
+        """Pauses, probes and suppresses as the report of a failed message says."""
+        await rpc.react_to_report(self.db.as_service(), job.data["message_id"])
+
+    async def mark_read(self, job: Job, context: JobContext) -> None:
         """Shows the contact that what was unread has been read."""
         of = (job.data["conversation_id"], job.data["count"])
-        read = await rpc.get_read_messages(db.as_service(), *of)
+        read = await rpc.get_read_messages(self.db.as_service(), *of)
         if read is None or not read["message_ids"]:
             return
-        instance = instance_of(vault, read["instance"])
+        instance = instance_of(self.vault, read["instance"])
         command = MarkRead(read["chat"], read["message_ids"])
-        answer = await providers[instance.provider].perform(http.get(), instance, command)
+        answer = await self.providers[instance.provider].perform(self.http.get(), instance, command)
         if answer.failure and answer.failure.outcome != "permanent":
             raise RetryLater(answer.failure.code or "not marked")
 
-    async def release(job: Job, context: JobContext) -> Json:
+    async def release(self, job: Job, context: JobContext) -> Json:
         """Wakes them a page at a time."""
         company_id, released = job.data["company_id"], 0
-        while count := await rpc.release_waiting(db.as_service(), company_id, job.id):
+        while count := await rpc.release_waiting(self.db.as_service(), company_id, job.id):
             released += count
         return {"released": released}
 
+
+def handlers(
+    db: Database,
+    vault: Vault,
+    http: HttpClient,
+    providers: Mapping[str, Provider],
+    storage: Storage,
+) -> Handlers:
+    """messages.send, messages.react, messages.mark_read and messages.release."""
+    sending = Sending(db, vault, http, providers, storage)
     return {
-        "messages.mark_read": Handler(mark_read),
-        "messages.send": Handler(send, timeout_seconds=45.0, concurrency=16),
-        "messages.react": Handler(react),
-        "messages.release": Handler(release),
+        "messages.mark_read": Handler(sending.mark_read),
+        "messages.send": Handler(sending.send, timeout_seconds=45.0, concurrency=16),
+        "messages.react": Handler(sending.react),
+        "messages.release": Handler(sending.release),
     }
 
 
@@ -115,28 +141,6 @@ async def until_answered(call: Callable[[], Awaitable[T]]) -> T:
             return await call()
         except Unavailable:
             await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
-
-
-async def _call(
-    vault: Vault,
-    http: HttpClient,
-    providers: Mapping[str, Provider],
-    number: Mapping[str, Any],
-    message: OutboundMessage,
-) -> SendResult:
-    try:
-        instance = instance_of(vault, number)
-    except NotConfigured as error:
-        return classified("configuration", code=error.code, error=error.detail)
-    provider = providers[instance.provider]
-    result = await provider.send(http.get(), instance, message)
-    if _may_have_another_form(result):
-        # It has proven that nothing was sent, so the same attempt may try the phone's other form.
-        for other in _other_numbers(message.to):
-            result = await provider.send(http.get(), instance, replace(message, to=other))
-            if not _may_have_another_form(result):
-                return result
-    return result
 
 
 def _may_have_another_form(result: SendResult) -> bool:
