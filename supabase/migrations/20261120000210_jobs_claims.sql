@@ -97,11 +97,12 @@ begin
   return query
   -- Materialised, or the planner may update more rows than the limit. One descent per priority,
   -- since Postgres before 18 cannot skip to the due jobs of the next priority by itself. At most
-  -- 50 jobs that wait behind another are stepped over; park_blocked takes more out of the way.
+  -- 50 jobs that wait behind another are stepped over; park_blocked takes more out of the way. Whose
+  -- turn it is comes first: offset 0 keeps the planner from going through the lanes in another order.
   with picked as materialized (
     select free.ctid
     from unnest(p_lane_ids, p_shares) as turn (lane_id, share)
-    join private.queue_lanes as lane on lane.id = turn.lane_id
+    cross join lateral (select * from private.queue_lanes where id = turn.lane_id offset 0) as lane
     cross join lateral (
       select due.ctid
       from generate_series(9, 0, -1) as level

@@ -1,3 +1,7 @@
+import asyncpg
+import pytest
+
+from local.stack import Stack
 from tests.jobs.conftest import TestQueue
 from tests.tenants import Tenant
 
@@ -21,10 +25,21 @@ async def test_what_one_does_not_use_the_other_gets(
     assert len(await queue.claim(150)) == 150
 
 
-async def test_single_claims_take_turns(queue: TestQueue, tenant: Tenant, rival: Tenant) -> None:
+@pytest.mark.parametrize("plans", ["enable_nestloop", "enable_hashjoin", "enable_mergejoin"])
+async def test_single_claims_take_turns(
+    plans: str, queue: TestQueue, tenant: Tenant, rival: Tenant, stack: Stack
+) -> None:
+    """Whatever the planner makes of the statistics of the day."""
     for company in (tenant, rival):
         await queue.enqueue(*({"company_id": company.company_id} for _ in range(3)))
-    claimed = [(await queue.claim(1))[0]["company_id"] for _ in range(6)]
+    claim = "select (claim_jobs(1, 60, $1) -> 0 ->> 'company_id')::text"
+    connection = await asyncpg.connect(stack.database_url)
+    try:
+        await connection.execute(f"set {plans} = off")
+        claimed = [await connection.fetchval(claim, [queue.name]) for _ in range(6)]
+    finally:
+        await connection.close()
+    assert {*claimed} == {tenant.company_id, rival.company_id}
     assert all(claimed[n] != claimed[n + 1] for n in (0, 2, 4))
 
 
