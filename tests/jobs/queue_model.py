@@ -165,7 +165,10 @@ class Model:
                 job.end("cancelled", now)
             case "retry" if job.attempts < job.max_attempts:
                 job.run_at = now + (delay or timedelta())
-            case "retry" | "dead":
+            case "retry":
+                job.run_at = now + (delay or timedelta())
+                job.end("failed", now)
+            case "dead":
                 job.end("failed", now)
             case "snooze" | "release" | "rate_limited":
                 job.attempts -= 1

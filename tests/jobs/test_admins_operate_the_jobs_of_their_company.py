@@ -42,7 +42,8 @@ async def test_list_explain_replay_cancel(
     assert explained["reason"] == "queue_paused"
     cancelled = await call(api, tenant, role, "POST", f"/{job_id}/cancel", {"running": True})
     assert cancelled.json() == {"id": job_id, "status": "cancelled"}
-    acts = await queue.project.rows("job_operations", company_id=f"eq.{tenant.company_id}")
+    mine = {"company_id": f"eq.{tenant.company_id}", "order": "id"}
+    acts = await queue.project.rows("job_operations", **mine)
     assert [(act["operation"], act["user_id"]) for act in acts] == [
         ("replay", tenant.people[role].id),
         ("cancel", tenant.people[role].id),
